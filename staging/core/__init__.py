@@ -1,0 +1,1 @@
+"""The rules of staging: what a job, a partition and a chunk are.  Standard library only."""

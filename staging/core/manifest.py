@@ -1,0 +1,60 @@
+"""What a sealed job promises: schema, snapshot, and every chunk's hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the staged table; `type` is Arrow's own text for it, `decimal128(15, 2)`."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+def schema_fingerprint(columns: Sequence[Column]) -> str:
+    """Hash names, types and nullability, in order: equal fingerprints read as one table."""
+    listed = [[column.name, column.type, column.nullable] for column in columns]
+    return hashlib.sha256(json.dumps(listed, separators=(",", ":")).encode()).hexdigest()
+
+
+class SnapshotClass(StrEnum):
+    """How strongly all partitions see one instant."""
+
+    PINNED = "pinned"
+    EXPORTED = "exported"
+    SINGLE_READER = "single_reader"
+    BEST_EFFORT = "best_effort"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The instant that a job reads.
+
+    `value` names it to people; `exports` are the tokens through which a reader may join it, one a
+    living holder, in the order to be tried.
+    """
+
+    snapshot_class: SnapshotClass
+    value: str | None = None
+    exports: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what the catalog stores; the contract shows `class` and `value` only."""
+        return {
+            "class": self.snapshot_class.value,
+            "value": self.value,
+            "exports": list(self.exports),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Snapshot":
+        """Read what to_json gave."""
+        return cls(
+            SnapshotClass(stored["class"]), stored.get("value"), tuple(stored.get("exports", ()))
+        )

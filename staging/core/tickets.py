@@ -1,0 +1,67 @@
+"""Flight tickets: a signed statement of which chunk its bearer may read, and until when."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from staging.core.errors import BadTicket, ExpiredTicket
+
+MAX_TICKET_BYTES = 4096
+_SIGNATURE_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One chunk of one job for one organisation; `columns` None means all of them."""
+
+    org_id: int
+    job_id: str
+    chunk_id: str
+    expires_at: datetime
+    columns: tuple[str, ...] | None = None
+
+
+def sign_ticket(ticket: Ticket, key: bytes) -> bytes:
+    """Give the ticket's bytes: HMAC-SHA256 (RFC 2104) before its JSON, base64url."""
+    body = asdict(ticket) | {"expires_at": int(ticket.expires_at.timestamp())}
+    text = json.dumps(body, separators=(",", ":")).encode()
+    signed = base64.urlsafe_b64encode(_signature(text, key) + text)
+    if len(signed) > MAX_TICKET_BYTES:
+        raise BadTicket("the ticket names too many columns")
+    return signed
+
+
+def open_ticket(signed: bytes, keys: Sequence[bytes], now: datetime) -> Ticket:
+    """Check the signature against each key, then the expiry.
+
+    Raises BadTicket if it is oversized, malformed or forged, ExpiredTicket if its time is over.
+    """
+    if len(signed) > MAX_TICKET_BYTES:
+        raise BadTicket("the ticket is larger than 4096 bytes")
+    try:
+        raw = base64.b64decode(signed, altchars=b"-_", validate=True)
+    except binascii.Error as malformed:
+        raise BadTicket() from malformed
+    signature, text = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+    if not any(hmac.compare_digest(signature, _signature(text, key)) for key in keys):
+        raise BadTicket()
+    body = json.loads(text)
+    ticket = Ticket(
+        org_id=body["org_id"],
+        job_id=body["job_id"],
+        chunk_id=body["chunk_id"],
+        expires_at=datetime.fromtimestamp(body["expires_at"], UTC),
+        columns=tuple(body["columns"]) if body["columns"] is not None else None,
+    )
+    if ticket.expires_at <= now:
+        raise ExpiredTicket()
+    return ticket
+
+
+def _signature(text: bytes, key: bytes) -> bytes:
+    return hmac.new(key, text, hashlib.sha256).digest()

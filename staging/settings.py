@@ -1,0 +1,99 @@
+"""The only reader of the environment: every setting, its unit, default and range."""
+
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of every process, read once from `STAGING_*` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="STAGING_", frozen=True, env_ignore_empty=True)
+
+    state_dir: Path = Field(
+        default=Path.home() / ".local/state/staging", description="All state of the embedded stack."
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API and Flight listen on.")
+    port: int = Field(default=8003, ge=1, le=65535, description="Port of the API.")
+    flight_port: int = Field(default=8815, ge=1, le=65535, description="Port of Arrow Flight.")
+    flight_public_location: str | None = Field(
+        default=None, description="Location that Flight endpoints advertise, `grpc://host:port`."
+    )
+    flight_max_streams: int = Field(
+        default=32, ge=1, le=10_000, description="Concurrent DoGet streams before UNAVAILABLE."
+    )
+    connections: Path = Field(
+        default=Path("connections.toml"), description="Path of connections.toml."
+    )
+    catalog_url: str | None = Field(
+        default=None, description="SQLAlchemy URL of the catalog; default: SQLite in state_dir."
+    )
+    s3_endpoint: str = Field(
+        default="http://127.0.0.1:8333", description="S3 endpoint that the service itself uses."
+    )
+    s3_public_endpoint: str | None = Field(
+        default=None, description="S3 endpoint that links are signed for; default: s3_endpoint."
+    )
+    s3_bucket: str = Field(default="staging", min_length=3, description="Bucket of all chunks.")
+    s3_region: str = Field(default="us-east-1", description="Region that requests are signed for.")
+    s3_create_bucket: bool = Field(
+        default=False, description="Create a missing bucket at start (embedded stack only)."
+    )
+    temporal_address: str = Field(default="127.0.0.1:7233", description="Temporal's gRPC address.")
+    temporal_namespace: str = Field(default="default", description="Temporal's namespace.")
+    ray_address: str | None = Field(
+        default=None, description="Address of the Ray head's GCS, `host:port`."
+    )
+    auth: Literal["header"] = Field(
+        default="header", description="How callers are identified; `header` believes X-Org-ID."
+    )
+    insecure_bind: bool = Field(
+        default=False, description="Allow a host that is not loopback (private network only)."
+    )
+    ticket_key: SecretStr | None = Field(
+        default=None, description="Key that signs Flight tickets, the same for API and Flight."
+    )
+    purge_grace_seconds: int = Field(
+        default=60, ge=0, description="Objects of a completed job stay readable for so long."
+    )
+    garbage_grace_seconds: int = Field(
+        default=600, ge=0, description="Objects of ended attempts are deleted after so long."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged."
+    )
+
+    @property
+    def effective_catalog_url(self) -> str:
+        """The catalog's URL, SQLite under the state folder unless one is set."""
+        return self.catalog_url or f"sqlite:///{self.state_dir / 'catalog.db'}"
+
+    @property
+    def effective_s3_public_endpoint(self) -> str:
+        """The endpoint that consumers reach, the service's own unless one is set."""
+        return self.s3_public_endpoint or self.s3_endpoint
+
+    @property
+    def effective_flight_location(self) -> str:
+        """The location that Flight endpoints advertise."""
+        return self.flight_public_location or f"grpc://{self.host}:{self.flight_port}"
+
+    @property
+    def purge_grace(self) -> timedelta:
+        """Purge grace as a duration."""
+        return timedelta(seconds=self.purge_grace_seconds)
+
+    @property
+    def garbage_grace(self) -> timedelta:
+        """Garbage grace as a duration."""
+        return timedelta(seconds=self.garbage_grace_seconds)
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment, once a process."""
+    return Settings()
