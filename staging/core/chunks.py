@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from staging.core.jobs import JobState
 from staging.core.partitions import Attempt
 
 _KEY = re.compile(
@@ -93,3 +94,14 @@ class Chunk:
     key: str
     state: ChunkState
     acked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """One consumer's ack and what it did to the job; `acked_at` is that of the first such ack."""
+
+    chunk_id: str
+    chunk_index: int
+    acked_at: datetime
+    chunks_acked: int
+    state: JobState
