@@ -173,3 +173,5 @@ class Job:
     arrow_schema: bytes | None = field(default=None, repr=False)
     snapshot: Snapshot | None = None
     error: JobError | None = None
+    nulled: Mapping[str, int] = field(default_factory=dict)
+    """Unrepresentable values that became NULL, by column."""
