@@ -1,1 +1,1 @@
-"""PLACEHOLDER"""
+"""Temporal: one workflow a job, its activities and policies, and the loops beside them."""

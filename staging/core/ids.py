@@ -7,7 +7,7 @@ _CHUNK_NAMESPACE = uuid.UUID("8f0e2d6c-5c58-5b0e-9a55-0d6f3f6b7a01")
 
 
 def job_id(now: datetime, random: bytes) -> str:
-    """Make a time-ordered job id (UUIDv7, RFC 9562 section 5.7) from a clock and 10 random bytes."""
+    """Make a time-ordered job id (UUIDv7, RFC 9562 section 5.7) of a clock and 10 random bytes."""
     milliseconds = int(now.timestamp() * 1000)
     raw = bytearray(milliseconds.to_bytes(6, "big") + random[:10])
     raw[6] = 0x70 | (raw[6] & 0x0F)

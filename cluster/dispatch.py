@@ -1,0 +1,122 @@
+"""The attempts that one stage activity has running on Ray, and how they end."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+import ray.exceptions
+import structlog
+
+from cluster.extract import ExtractRequest
+from cluster.session import RaySession, deadline_in
+from cluster.task import Outcome, Pulse, remote_attempt
+from staging.core.chunks import Failure
+from staging.core.errors import ClusterUnavailable
+from staging.core.partitions import Attempt
+
+STALL_SECONDS = 20.0
+"""A task that has begun and gives no pulse for so long is given up; the fence makes that safe."""
+_SOFT_SECONDS = 3.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Running:
+    attempt: Attempt
+    stream: Any  # ray's ObjectRefGenerator has no type that can be named
+    generation: int
+    pulse_at: float | None = field(default=None)
+
+    def is_stalled(self) -> bool:
+        return self.pulse_at is not None and time.monotonic() - self.pulse_at > STALL_SECONDS
+
+
+class Dispatch:
+    """Starts attempts on the cluster and gives back each one's outcome, once."""
+
+    def __init__(self, session: RaySession) -> None:
+        self._session = session
+        self._running: dict[Any, _Running] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, request: ExtractRequest) -> None:
+        """Hand one attempt to Ray; it waits there until a CPU is free."""
+        with self._session.use():
+            stream = remote_attempt.options(
+                num_returns="streaming", name=request.attempt.name
+            ).remote(request)
+        running = _Running(request.attempt, stream, self._session.generation)
+        self._running[stream] = running
+
+    def poll(self, seconds: float) -> list[Outcome]:
+        """Wait at most so long for outcomes; what died or stalled gives a retryable Failure."""
+        outcomes = list(self._lost())
+        if outcomes or not self._running:
+            return outcomes
+        try:
+            with self._session.use():
+                ready, _ = ray.wait(list(self._running), timeout=seconds, fetch_local=False)
+                outcomes += [each for stream in ready for each in self._advance(stream)]
+        except ClusterUnavailable:
+            return list(self._lost())
+        return outcomes + list(self._stalled())
+
+    def stop(self) -> None:
+        """Cancel what runs: first softly, so that the source's queries end too, then by force.
+
+        Nothing is returned: the caller ends the attempts in the catalog, whose fence, not this
+        cancel, is what keeps them from publishing.
+        """
+        left = deadline_in(_SOFT_SECONDS)
+        self._cancel(force=False)
+        while self._running and left() > 0:
+            self.poll(min(0.5, left()))
+        self._cancel(force=True)
+        self._running.clear()
+
+    def _advance(self, stream: Any) -> Iterator[Outcome]:
+        running = self._running[stream]
+        try:
+            value = ray.get(next(stream), timeout=5)
+        except StopIteration:
+            yield self._give_up(running, "the extraction task ended without an outcome")
+        except ray.exceptions.GetTimeoutError:
+            return
+        except ray.exceptions.RayError as dead:
+            yield self._give_up(running, f"the extraction task died ({type(dead).__name__})")
+        else:
+            running.pulse_at = time.monotonic()
+            if not isinstance(value, Pulse):
+                del self._running[stream]
+                yield value
+
+    def _stalled(self) -> Iterator[Outcome]:
+        for running in [each for each in self._running.values() if each.is_stalled()]:
+            self._kill(running.stream, force=True)
+            yield self._give_up(running, f"the extraction task was silent for {STALL_SECONDS:g} s")
+
+    def _lost(self) -> Iterator[Outcome]:
+        """Give up what was started in a cluster that is no more."""
+        current = self._session.generation if self._session.is_connected() else None
+        for running in list(self._running.values()):
+            if running.generation != current:
+                yield self._give_up(running, "the Ray cluster was lost")
+
+    def _give_up(self, running: _Running, detail: str) -> Failure:
+        del self._running[running.stream]
+        return Failure(running.attempt, ClusterUnavailable.code, detail, is_retryable=True)
+
+    def _cancel(self, *, force: bool) -> None:
+        for stream in list(self._running):
+            self._kill(stream, force=force)
+
+    def _kill(self, stream: Any, *, force: bool) -> None:
+        try:
+            with self._session.use():
+                ray.cancel(stream, force=force)
+        except (ClusterUnavailable, ray.exceptions.RayError, ValueError) as ended:
+            _log.debug("cancel_missed", error=type(ended).__name__)

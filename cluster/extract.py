@@ -1,0 +1,125 @@
+"""Read one partition and write its chunks as objects: what a Ray task does, without Ray."""
+
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from staging.core.chunks import Failure, Receipt, StoredChunk, object_key
+from staging.core.errors import StagingError
+from staging.core.manifest import Snapshot
+from staging.core.partitions import Attempt
+from staging.core.source_spec import SourceSpec
+from staging.sources.connections import Connection
+from staging.sources.kinds import source_for
+from staging.sources.source import ReadCancelled, Reading, ReadRequest
+from staging.storage.objects import ObjectStore, StoreConfig
+from staging.storage.parquet import ChunkFile, ParquetOptions, write_chunks
+
+CANCELLED = "cancelled"
+"""Code of the failure of an attempt that was told to stop; not an error of the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractRequest:
+    """All that a task needs; `connection` has its secret resolved and never shows it."""
+
+    attempt: Attempt
+    connection: Connection = field(repr=False)
+    spec: SourceSpec
+    bounds: Mapping[str, Any]
+    snapshot: Snapshot | None
+    arrow_schema: bytes = field(repr=False)
+    schema_fingerprint: str
+    on_unrepresentable: str
+    parquet: ParquetOptions
+    store: StoreConfig
+
+
+class Extraction:
+    """One attempt at a partition; `run` in one thread, `cancel` from another."""
+
+    def __init__(self, request: ExtractRequest) -> None:
+        self._request = request
+        self._reading: Reading | None = None
+        self._cancelled = threading.Event()
+        self._seconds = {"read": 0.0, "encode": 0.0, "upload": 0.0}
+
+    def run(self) -> Receipt | Failure:
+        """Read, write and upload; every failure is a value, none is raised."""
+        attempt = self._request.attempt
+        try:
+            return self._receipt()
+        except ReadCancelled:
+            return Failure(attempt, CANCELLED, "the attempt was told to stop", is_retryable=True)
+        except StagingError as known:
+            return Failure(attempt, known.code, known.detail, known.retryable)
+        except Exception as unknown:  # noqa: BLE001  # the task's edge: nothing is raised across Ray
+            detail = f"the extraction task failed unexpectedly ({type(unknown).__name__})"
+            return Failure(attempt, StagingError.code, detail, is_retryable=True)
+
+    def cancel(self) -> None:
+        """Stop the read, on the source's server too; `run` then returns a Failure."""
+        self._cancelled.set()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _receipt(self) -> Receipt:
+        request, began = self._request, time.monotonic()
+        schema = pa.ipc.read_schema(pa.py_buffer(request.arrow_schema))
+        with source_for(request.connection).read(self._read_request(schema)) as reading:
+            self._reading = reading
+            if self._cancelled.is_set():
+                raise ReadCancelled
+            chunks = tuple(self._store(reading, schema))
+            nulled = dict(reading.nulled)
+        spent = time.monotonic() - began
+        self._seconds["encode"] = spent - self._seconds["read"] - self._seconds["upload"]
+        return Receipt(
+            request.attempt, chunks, request.schema_fingerprint, nulled, dict(self._seconds)
+        )
+
+    def _read_request(self, schema: pa.Schema) -> ReadRequest:
+        request = self._request
+        return ReadRequest(
+            spec=request.spec,
+            bounds=request.bounds,
+            schema=schema,
+            snapshot=request.snapshot,
+            session_name=request.attempt.name,
+            on_unrepresentable=request.on_unrepresentable,
+        )
+
+    def _store(self, reading: Reading, schema: pa.Schema) -> Iterator[StoredChunk]:
+        store, unique = ObjectStore(self._request.store), uuid.uuid4().hex
+        with tempfile.TemporaryDirectory(prefix="staging-") as folder:
+            files = write_chunks(
+                self._timed(reading), schema, folder=Path(folder), options=self._request.parquet
+            )
+            for seq, file in enumerate(files):
+                yield self._upload(store, object_key(self._request.attempt, unique, seq), file)
+
+    def _upload(self, store: ObjectStore, key: str, file: ChunkFile) -> StoredChunk:
+        if self._cancelled.is_set():
+            raise ReadCancelled
+        began = time.monotonic()
+        store.put_once(key, file.path, sha256=file.sha256)
+        file.path.unlink()
+        self._seconds["upload"] += time.monotonic() - began
+        return StoredChunk(key, file.row_count, file.byte_count, file.sha256)
+
+    def _timed(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        batches = iter(reading)
+        while True:
+            began = time.monotonic()
+            batch = next(batches, None)
+            self._seconds["read"] += time.monotonic() - began
+            if batch is None:
+                return
+            yield batch

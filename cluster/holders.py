@@ -1,0 +1,132 @@
+"""The two holders of each exported snapshot: one in this process, one in a Ray actor.
+
+Either may die; the other lets a new one join and export the same snapshot again (rule: never two
+snapshots in one job).
+"""
+
+import threading
+from collections.abc import Sequence
+
+import ray
+import ray.exceptions
+import structlog
+
+from cluster.session import NAMESPACE, RaySession
+from staging.core.errors import ClusterUnavailable, SourceError, SourceUnavailable
+from staging.sources.connections import Connection
+from staging.sources.kinds import source_for
+from staging.sources.source import Holder
+
+ACTOR_NAME = "snapshot-holders"
+_ACTOR_SECONDS = 10.0
+_log = structlog.get_logger(__name__)
+
+
+class HolderBook:
+    """Open holders by job, in one process; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, Holder] = {}
+        self._lock = threading.Lock()
+
+    def hold(self, job_id: str, connection: Connection, exports: Sequence[str]) -> str:
+        """Give this process's export of the job's snapshot, opened through `exports` if need be.
+
+        Without exports a new snapshot is taken.  Raises SnapshotLost if none of them lives.
+        """
+        with self._lock:
+            held = self._holders.get(job_id)
+            if held is not None and held.export in exports and held.is_alive():
+                return held.export
+            self._close(job_id)
+            opened = source_for(connection).hold(exports)
+            if opened is None:
+                raise SourceUnavailable("the source cannot hold a snapshot")
+            self._holders[job_id] = opened
+            return opened.export
+
+    def release(self, job_id: str) -> None:
+        """Close the job's holder, if there is one."""
+        with self._lock:
+            self._close(job_id)
+
+    def jobs(self) -> list[str]:
+        """List the jobs whose snapshots are held here."""
+        with self._lock:
+            return list(self._holders)
+
+    def _close(self, job_id: str) -> None:
+        held = self._holders.pop(job_id, None)
+        if held is not None:
+            held.close()
+
+
+class SnapshotHolders:
+    """Keeps each job's snapshot open in two failure domains."""
+
+    def __init__(self, session: RaySession) -> None:
+        self._session = session
+        self._book = HolderBook()
+
+    def open(self, job_id: str, connection: Connection) -> tuple[str, ...]:
+        """Take a new snapshot and give its exports, to be tried in order."""
+        self.release(job_id)
+        return self.keep(job_id, connection, ())
+
+    def keep(
+        self, job_id: str, connection: Connection, exports: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Replace the holders that were lost by joining the other; give the living exports.
+
+        Raises SnapshotLost if none lives.  Without a cluster the snapshot has one holder only.
+        """
+        own = self._book.hold(job_id, connection, exports)
+        try:
+            with self._session.use():
+                actor = _actor()
+                joined = actor.hold.remote(job_id, connection, (own, *exports))
+                other = ray.get(joined, timeout=_ACTOR_SECONDS)
+        except (ClusterUnavailable, ray.exceptions.RayError, SourceError) as lost:
+            _log.warning("second_holder_missing", job_id=job_id, error=type(lost).__name__)
+            return (own,)
+        return (own, other)
+
+    def release(self, job_id: str) -> None:
+        """Close both holders."""
+        self._book.release(job_id)
+        try:
+            with self._session.use():
+                ray.get(_actor().release.remote(job_id), timeout=_ACTOR_SECONDS)
+        except (ClusterUnavailable, ray.exceptions.RayError) as lost:
+            _log.warning("holder_release_missed", job_id=job_id, error=type(lost).__name__)
+
+    def jobs(self) -> set[str]:
+        """List the jobs whose snapshots are held here or on the cluster."""
+        held = set(self._book.jobs())
+        try:
+            with self._session.use():
+                held |= set(ray.get(_actor().jobs.remote(), timeout=_ACTOR_SECONDS))
+        except (ClusterUnavailable, ray.exceptions.RayError) as lost:
+            _log.warning("holders_unlisted", error=type(lost).__name__)
+        return held
+
+
+def start_actor() -> None:
+    """Start the detached actor that holds the second half, unless it lives already."""
+    _actor()
+
+
+def _actor() -> "ray.actor.ActorHandle[HolderBook]":
+    return (
+        ray.remote(HolderBook)
+        .options(
+            name=ACTOR_NAME,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=-1,
+            max_concurrency=4,
+        )
+        .remote()
+    )

@@ -1,0 +1,70 @@
+"""The worker: `python -m workflows` polls Temporal, drives Ray, and keeps the loops going."""
+
+import asyncio
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+from temporalio.client import Client
+
+from cluster.holders import start_actor
+from cluster.session import RaySession
+from staging.logs import configure_logging
+from staging.settings import Settings, settings
+from workflows.loops import run_loops
+from workflows.wiring import ACTIVITY_SLOTS, build_parts, build_worker
+
+_RAY_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
+
+
+async def main(chosen: Settings) -> int:
+    """Run until SIGTERM or SIGINT; gives the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    session = RaySession(chosen.ray_address or "127.0.0.1:6379")
+    session.start(on_connect=start_actor)
+    if not await asyncio.to_thread(session.wait_connected, _RAY_SECONDS):
+        _log.error("ray_unreachable", address=session.address, seconds=_RAY_SECONDS)
+        return 1
+    parts = build_parts(chosen, session)
+    await asyncio.to_thread(parts.store.ensure_bucket, create=chosen.s3_create_bucket)
+    client = await _connect(chosen)
+    with ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity") as executor:
+        async with build_worker(client, parts, executor):
+            loops = asyncio.create_task(run_loops(parts, client))
+            _tell_ready()
+            await asyncio.wait(
+                [loops, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED
+            )
+            loops.cancel()
+    session.close()
+    return 0
+
+
+async def _connect(chosen: Settings) -> Client:
+    """Connect to Temporal, waiting for it as long as it takes."""
+    while True:
+        try:
+            return await Client.connect(
+                chosen.temporal_address, namespace=chosen.temporal_namespace
+            )
+        except RuntimeError as refused:
+            _log.warning("temporal_refused", address=chosen.temporal_address, error=str(refused))
+            await asyncio.sleep(1)
+
+
+def _tell_ready() -> None:
+    """Touch the file that a supervisor named, once the worker polls."""
+    named = os.environ.get("STAGING_READY_FILE")
+    if named:
+        Path(named).touch()
+
+
+if __name__ == "__main__":
+    configure_logging(settings().log_level)
+    sys.exit(asyncio.run(main(settings())))

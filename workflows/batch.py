@@ -1,0 +1,191 @@
+"""Stage a batch of partitions: start attempts on Ray, publish each as it ends."""
+
+import time
+
+import structlog
+from temporalio import activity
+
+from cluster.dispatch import Dispatch
+from cluster.extract import ExtractRequest
+from cluster.task import Outcome
+from staging.core.chunks import Failure
+from staging.core.contracts import Standing
+from staging.core.errors import OrchestrationUnavailable, SnapshotLost, StaleAttempt
+from staging.core.jobs import JobState
+from staging.core.manifest import SnapshotClass
+from staging.core.partitions import Attempt, Partition
+from staging.sources.connections import Connection
+from staging.storage.parquet import ParquetOptions
+from workflows.clock import now
+from workflows.outcomes import settle
+from workflows.parts import Parts
+
+_BATCH_PARTITIONS = 1_000
+_BATCH_SECONDS = 600.0
+_POLL_SECONDS = 0.5
+_IDLE_SECONDS = 0.1
+_PAUSE_SECONDS = 10.0
+"""How long running partitions may go on after a pause before they are stopped at a batch."""
+_HOLDERS_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+
+
+def stage_batch(parts: Parts, job_id: str) -> None:
+    """Read partitions until the batch is full, the job is read, or its state says to stop.
+
+    Takes the job's staging term: what an earlier run of this activity still has running is
+    fenced out, and that run starts nothing more.
+    """
+    if not _may_stage(parts.standing(job_id)):
+        return
+    term = parts.catalog.take_term(job_id, now=now())
+    if not keep_snapshot(parts, job_id):
+        return
+    batch = Batch(parts, job_id, term)
+    try:
+        batch.run()
+    except StaleAttempt:
+        _log.info("staging_term_over", job_id=job_id, term=term)
+    finally:
+        batch.dispatch.stop()
+
+
+def keep_snapshot(parts: Parts, job_id: str) -> bool:
+    """Make sure that the job's snapshot has living holders; False if the job must be planned anew.
+
+    Raises SnapshotLost if none lives and chunks of the snapshot are published already.
+    """
+    job = parts.catalog.job_by_id(job_id)
+    if job.snapshot is None or job.snapshot.snapshot_class is not SnapshotClass.EXPORTED:
+        return True
+    try:
+        if not job.snapshot.exports:
+            raise SnapshotLost("the snapshot was let go while the job was paused")
+        exports = parts.holders.keep(job_id, parts.connection(job), job.snapshot.exports)
+    except SnapshotLost:
+        if parts.catalog.reset_plan(job_id, now=now()):
+            _log.warning("snapshot_lost_before_first_chunk", job_id=job_id)
+            return False
+        raise
+    if exports != job.snapshot.exports:
+        parts.catalog.record_exports(job_id, exports, now=now())
+    return True
+
+
+class Batch:
+    """One run of the activity: what it has started, and until when it starts more."""
+
+    def __init__(self, parts: Parts, job_id: str, term: int) -> None:
+        self.dispatch = Dispatch(parts.session)
+        self._parts = parts
+        self._job_id = job_id
+        self._term = term
+        self._failures: dict[Attempt, int] = {}
+        self._job = parts.catalog.job_by_id(job_id)
+        self._connection: Connection = parts.connection(self._job)
+        self._may_start_until = time.monotonic() + _BATCH_SECONDS
+        self._stop_by: float | None = None
+        self._kept_at = time.monotonic()
+        self._started = 0
+
+    def run(self) -> None:
+        """Loop until nothing runs and nothing more may start."""
+        while not self._is_over():
+            _beat()
+            if self._may_start():
+                self._start_more()
+            outcomes = self._wait()
+            for outcome in outcomes:
+                settle(self._parts, outcome, self._failures.pop(outcome.attempt, 0))
+            if self._is_due_to_keep(outcomes) and not self._keep():
+                return
+
+    def _is_over(self) -> bool:
+        standing = self._parts.standing(self._job_id)
+        if standing.state is JobState.PAUSING:
+            return self._is_winding_down()
+        if not _may_stage(standing):
+            return True
+        is_read = standing.partitions_done == standing.partitions_total
+        return len(self.dispatch) == 0 and (is_read or not self._may_start())
+
+    def _is_winding_down(self) -> bool:
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + _PAUSE_SECONDS
+        return len(self.dispatch) == 0 or time.monotonic() > self._stop_by
+
+    def _may_start(self) -> bool:
+        return (
+            self._stop_by is None
+            and self._started < _BATCH_PARTITIONS
+            and time.monotonic() < self._may_start_until
+        )
+
+    def _start_more(self) -> None:
+        limit = min(self._width() - len(self.dispatch), _BATCH_PARTITIONS - self._started)
+        if limit <= 0:
+            return
+        begun = self._parts.catalog.begin_attempts(
+            self._job_id,
+            self._term,
+            limit=limit,
+            budget=self._connection.max_connections,
+            now=now(),
+        )
+        for partition, attempt in begun:
+            self._failures[attempt] = partition.failures
+            self.dispatch.start(self._request(partition, attempt))
+        self._started += len(begun)
+
+    def _width(self) -> int:
+        """How many partitions may be read at once."""
+        slots = self._parts.session.slots()
+        return min(slots, self._job.options.parallelism or slots)
+
+    def _wait(self) -> list[Outcome]:
+        if len(self.dispatch) == 0:
+            time.sleep(_IDLE_SECONDS)
+            return []
+        return self.dispatch.poll(_POLL_SECONDS)
+
+    def _is_due_to_keep(self, outcomes: list[Outcome]) -> bool:
+        is_missed = any(
+            isinstance(each, Failure) and each.code == SnapshotLost.code for each in outcomes
+        )
+        return is_missed or time.monotonic() - self._kept_at > _HOLDERS_SECONDS
+
+    def _keep(self) -> bool:
+        """Replace lost holders and use the new exports; False if the job must be planned anew."""
+        self._kept_at = time.monotonic()
+        is_kept = keep_snapshot(self._parts, self._job_id)
+        self._job = self._parts.catalog.job_by_id(self._job_id)
+        return is_kept
+
+    def _request(self, partition: Partition, attempt: Attempt) -> ExtractRequest:
+        job, options = self._job, self._job.options
+        return ExtractRequest(
+            attempt=attempt,
+            connection=self._connection,
+            spec=job.source,
+            bounds=partition.bounds,
+            snapshot=job.snapshot,
+            arrow_schema=job.arrow_schema or b"",
+            schema_fingerprint=job.schema_fingerprint or "",
+            on_unrepresentable=options.on_unrepresentable,
+            parquet=ParquetOptions(
+                options.chunk_target_bytes, options.compression, options.compression_level
+            ),
+            store=self._parts.store_config,
+        )
+
+
+def _may_stage(standing: Standing) -> bool:
+    is_due = standing.expires_in_seconds is not None and standing.expires_in_seconds <= 0
+    return standing.state is JobState.RUNNING and standing.is_planned and not is_due
+
+
+def _beat() -> None:
+    """Heartbeat; raise if Temporal gave the activity to somebody else or the worker stops."""
+    activity.heartbeat()
+    if activity.is_cancelled() or activity.is_worker_shutdown():
+        raise OrchestrationUnavailable("the worker stops; the step goes on elsewhere")

@@ -1,0 +1,116 @@
+"""The loops beside the workflows: each puts right what no workflow sees.
+
+They run in every worker; each round is idempotent, so two workers do no harm.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from itertools import islice
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
+
+from staging.core.contracts import TASK_QUEUE, WORKFLOW, Signal
+from staging.core.errors import StagingError
+from workflows.clock import now
+from workflows.parts import Parts
+
+_RECONCILE_SECONDS = 2.0
+_QUIET = timedelta(seconds=4)
+"""A job whose workflow has not acted on a change for so long is woken, or started."""
+_WAKE_AGAIN_SECONDS = 30.0
+_SNAPSHOT_SECONDS = 10.0
+_JANITOR_LONGEST_SECONDS = 300.0
+_UPLOAD_AGE = timedelta(days=1)
+_GARBAGE_PAGE = 1_000
+_log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Starts or wakes the workflow of each job that should move and does not."""
+
+    def __init__(self, parts: Parts, client: Client) -> None:
+        self._parts = parts
+        self._client = client
+        self._woken: dict[str, float] = {}
+
+    async def round(self) -> None:
+        """Wake every unsettled job, each at most once in a while."""
+        unsettled = await asyncio.to_thread(
+            self._parts.catalog.unsettled_jobs,
+            now=now(),
+            quiet=_QUIET,
+            purge_grace=self._parts.purge_grace,
+        )
+        self._woken = {job: at for job, at in self._woken.items() if job in set(unsettled)}
+        for job_id in unsettled:
+            if time.monotonic() - self._woken.get(job_id, -_WAKE_AGAIN_SECONDS) >= (
+                _WAKE_AGAIN_SECONDS
+            ):
+                await self._wake(job_id)
+                self._woken[job_id] = time.monotonic()
+
+    async def _wake(self, job_id: str) -> None:
+        await self._client.start_workflow(
+            WORKFLOW,
+            job_id,
+            id=job_id,
+            task_queue=TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal=Signal.TTL_CHANGED,
+            rpc_timeout=timedelta(seconds=5),
+        )
+        _log.info("job_woken", job_id=job_id)
+
+
+def collect_garbage(parts: Parts) -> int:
+    """Delete the objects of ended attempts and unfinished uploads; gives how many objects."""
+    deleted = 0
+    listed = parts.store.list()
+    while page := list(islice(listed, _GARBAGE_PAGE)):
+        keys = [found.key for found in page if now() - found.modified_at > parts.garbage_grace]
+        garbage = parts.catalog.garbage_keys(keys, now=now(), grace=parts.garbage_grace)
+        parts.store.delete(garbage)
+        deleted += len(garbage)
+    parts.store.abort_unfinished_uploads(_UPLOAD_AGE)
+    if deleted:
+        _log.info("garbage_deleted", objects=deleted)
+    return deleted
+
+
+def release_unwanted_snapshots(parts: Parts) -> None:
+    """Close the holders of jobs that need their snapshot no more."""
+    for job_id in parts.holders.jobs():
+        if not parts.catalog.wants_snapshot(job_id):
+            parts.holders.release(job_id)
+
+
+async def run_loops(parts: Parts, client: Client) -> None:
+    """Run the three loops until cancelled."""
+    reconciler = Reconciler(parts, client)
+    janitor_seconds = min(
+        _JANITOR_LONGEST_SECONDS, max(1.0, parts.garbage_grace.total_seconds() / 2)
+    )
+    await asyncio.gather(
+        _every(_RECONCILE_SECONDS, "reconcile", reconciler.round),
+        _every(janitor_seconds, "janitor", lambda: asyncio.to_thread(collect_garbage, parts)),
+        _every(
+            _SNAPSHOT_SECONDS,
+            "snapshots",
+            lambda: asyncio.to_thread(release_unwanted_snapshots, parts),
+        ),
+    )
+
+
+async def _every(seconds: float, name: str, one_round: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await one_round()
+        except (StagingError, RPCError) as failed:
+            _log.warning("round_failed", loop=name, error=type(failed).__name__)
+        await asyncio.sleep(seconds)

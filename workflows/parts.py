@@ -1,0 +1,42 @@
+"""What the worker's activities and loops work with, built once in wiring."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cluster.holders import SnapshotHolders
+from cluster.session import RaySession
+from staging.catalog import Catalog
+from staging.core.contracts import Standing
+from staging.core.jobs import Job
+from staging.sources.connections import Connection, Connections
+from staging.storage.objects import ObjectStore, StoreConfig
+from workflows.clock import now
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The four things outside, and the two graces."""
+
+    catalog: Catalog
+    connections: Connections
+    store: ObjectStore
+    store_config: StoreConfig
+    session: RaySession
+    holders: SnapshotHolders
+    purge_grace: timedelta
+    garbage_grace: timedelta
+
+    def standing(self, job_id: str) -> Standing:
+        """Where the job stands now."""
+        return self.catalog.standing(job_id, now=now(), purge_grace=self.purge_grace)
+
+    def connection(self, job: Job) -> Connection:
+        """The job's connection with its secret, for readers."""
+        return self.connections.get(job.org_id, job.source.connection).resolved()
+
+    def release(self, job_id: str) -> None:
+        """Let the job's snapshot go, if it has one."""
+        job = self.catalog.job_by_id(job_id)
+        if job.snapshot is not None and job.snapshot.exports:
+            self.holders.release(job_id)
+        self.catalog.release_snapshot(job_id, now=now())

@@ -1,0 +1,65 @@
+"""Build what the worker needs from its settings."""
+
+from concurrent.futures import Executor
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from cluster.holders import SnapshotHolders
+from cluster.session import RaySession
+from staging.catalog import Catalog
+from staging.core.contracts import TASK_QUEUE
+from staging.settings import Settings
+from staging.sources.connections import Connections
+from staging.storage.objects import ObjectStore, StoreConfig
+from workflows.activities import JobActivities
+from workflows.job import StagingJob
+from workflows.parts import Parts
+from workflows.policies import GRACEFUL_SHUTDOWN, HEARTBEAT
+
+ACTIVITY_SLOTS = 64
+
+
+def build_parts(settings: Settings, session: RaySession) -> Parts:
+    """Open the catalog, the connections and the store."""
+    store_config = StoreConfig.from_settings(settings)
+    return Parts(
+        catalog=Catalog.open(settings.effective_catalog_url),
+        connections=Connections(settings.connections),
+        store=ObjectStore(store_config),
+        store_config=store_config,
+        session=session,
+        holders=SnapshotHolders(session),
+        purge_grace=settings.purge_grace,
+        garbage_grace=settings.garbage_grace,
+    )
+
+
+def build_worker(client: Client, parts: Parts, executor: Executor) -> Worker:
+    """Build the worker of the one task queue."""
+    steps = JobActivities(parts)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("staging", "workflows")
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[StagingJob],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        activities=[
+            steps.observe,
+            steps.plan,
+            steps.stage_batch,
+            steps.seal,
+            steps.settle_pause,
+            steps.release_snapshot,
+            steps.expire,
+            steps.finish_cancel,
+            steps.fail,
+            steps.purge,
+        ],
+        activity_executor=executor,
+        max_concurrent_activities=ACTIVITY_SLOTS,
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
+        default_heartbeat_throttle_interval=HEARTBEAT,
+        max_heartbeat_throttle_interval=HEARTBEAT,
+    )
