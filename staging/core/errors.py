@@ -13,7 +13,7 @@
     │                              SourceUnsupported, Unrepresentable
     └── Unavailable                CatalogUnavailable, StorageUnavailable, ClusterUnavailable,
                                    OrchestrationUnavailable, TooBusy
-        StorageError               ObjectConflict, BucketMissing
+        StorageError               ObjectConflict, ObjectMissing, UploadCorrupted, BucketMissing
 
 `code` is the slug that clients see; `retryable` says whether the same step may succeed when it
 is done again.  The docstring of a class is its default message.
@@ -225,6 +225,19 @@ class ObjectConflict(StorageError):
     """Another object lives under that key."""
 
     code = "object_conflict"
+
+
+class ObjectMissing(StorageError):
+    """There is no object under that key."""
+
+    code = "object_missing"
+
+
+class UploadCorrupted(StorageError):
+    """The bytes that arrived are not the bytes that were sent; send them again."""
+
+    code = "upload_corrupted"
+    retryable = True
 
 
 class BucketMissing(StorageError):

