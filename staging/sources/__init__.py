@@ -1,1 +1,1 @@
-"""PLACEHOLDER"""
+"""The sources a job may read: each kind describes, splits, and reads record batches."""

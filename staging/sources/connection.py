@@ -1,0 +1,168 @@
+"""One registered connection: where a source is, and who may read it."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from staging.core.errors import InvalidValue
+from staging.sources.nearest import nearest_names
+from staging.sources.secret_reference import REFERENCE, read_secret
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SHARED = frozenset({"kind", "orgs", "max_connections"})
+_SERVER = _SHARED | {"host", "port", "database", "user", "password", "allow_query"}
+_FILE = _SHARED | {"path", "allow_query"}
+_FOLDER = _SHARED | {"root"}
+
+FIELDS: Mapping[str, frozenset[str]] = {
+    "csv": _FOLDER,
+    "parquet": _FOLDER,
+    "postgres": _SERVER | {"allow_link_local"},
+    "sqlite": _FILE,
+}
+"""The kinds, and the fields that each one takes."""
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "csv": ("root",),
+    "parquet": ("root",),
+    "postgres": ("host", "database", "user"),
+    "sqlite": ("path",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection as an operator registered it; `secret` is filled by `resolved` alone."""
+
+    name: str
+    kind: str
+    orgs: frozenset[int] | None = None
+    """Who may use it; None is every organisation."""
+    max_connections: int = 8
+    allow_query: bool = False
+    allow_link_local: bool = False
+    host: str = ""
+    port: int = 5432
+    database: str = ""
+    user: str = ""
+    password: str | None = field(default=None, repr=False)
+    """A reference, `env:NAME` or `file:PATH`, never the password."""
+    root: Path | None = None
+    path: Path | None = None
+    secret: str | None = field(default=None, repr=False)
+
+    def serves(self, org_id: int) -> bool:
+        """Tell whether the organisation may use the connection."""
+        return self.orgs is None or org_id in self.orgs
+
+    def resolved(self) -> "Connection":
+        """Give the connection with its password read, for shipping to where it is used.
+
+        Raises SourceAuth if the reference leads nowhere.
+        """
+        if self.password is None:
+            return self
+        return replace(self, secret=read_secret(self.password, self.name))
+
+
+def parse_connection(name: str, table: Mapping[str, Any], folder: Path) -> Connection:
+    """Read one `[connections.NAME]` table; relative paths start at `folder`.
+
+    Raises InvalidValue that names the field, never a value of it.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidValue("a connection's name is 1 to 64 letters, digits, `_` or `-`")
+    kind = str(table.get("kind"))
+    if kind not in FIELDS:
+        raise _invalid(name, "kind", f"must be one of {', '.join(sorted(FIELDS))}")
+    _check_fields(name, kind, table)
+    values = {key: _READERS[key](name, key, value) for key, value in table.items() if key != "kind"}
+    for key in ("root", "path"):
+        if key in values:
+            values[key] = folder / values[key]
+    if str(values.get("password") or "").startswith("file:"):
+        values["password"] = f"file:{folder / values['password'].removeprefix('file:')}"
+    _check_host(name, values)
+    return Connection(name, kind, **values)
+
+
+def _check_fields(name: str, kind: str, table: Mapping[str, Any]) -> None:
+    for key in table:
+        if key not in FIELDS[kind]:
+            near = nearest_names(key, FIELDS[kind])
+            raise _invalid(name, key, f"is not a field of kind {kind}{near}")
+    for key in REQUIRED[kind]:
+        if key not in table:
+            raise _invalid(name, key, f"is missing; kind {kind} needs it")
+
+
+def _check_host(name: str, values: Mapping[str, Any]) -> None:
+    try:
+        address = ipaddress.ip_address(values.get("host", ""))
+    except ValueError:
+        return
+    if address.is_link_local and not values.get("allow_link_local"):
+        raise _invalid(name, "host", "is link-local; allow_link_local = true permits it")
+
+
+def _invalid(name: str, key: str, problem: str) -> InvalidValue:
+    return InvalidValue(f"connection {name}: {key} {problem}")
+
+
+def _text(name: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise _invalid(name, key, "must be a text that is not empty")
+    return value
+
+
+def _local_path(name: str, key: str, value: object) -> Path:
+    text = _text(name, key, value)
+    if "://" in text:
+        raise _invalid(name, key, "must be a local path; object stores are not supported yet")
+    return Path(text).expanduser()
+
+
+def _reference(name: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not REFERENCE.fullmatch(value):
+        raise _invalid(
+            name, key, "must be a reference, env:NAME or file:PATH; a literal one is refused"
+        )
+    return value
+
+
+def _flag(name: str, key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _invalid(name, key, "must be true or false")
+    return value
+
+
+def _whole_number(low: int, high: int) -> Callable[[str, str, object], int]:
+    def read(name: str, key: str, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise _invalid(name, key, f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _orgs(name: str, key: str, value: object) -> frozenset[int]:
+    if not isinstance(value, list):
+        raise _invalid(name, key, "must be a list of organisation ids")
+    return frozenset(_whole_number(1, 2**63 - 1)(name, key, each) for each in value)
+
+
+_READERS: Mapping[str, Callable[[str, str, object], Any]] = {
+    "orgs": _orgs,
+    "max_connections": _whole_number(2, 1000),
+    "allow_query": _flag,
+    "allow_link_local": _flag,
+    "host": _text,
+    "port": _whole_number(1, 65535),
+    "database": _text,
+    "user": _text,
+    "password": _reference,
+    "root": _local_path,
+    "path": _local_path,
+}

@@ -1,0 +1,32 @@
+"""References to secrets: `env:NAME` and `file:PATH`, read where they are used."""
+
+import os
+import re
+from pathlib import Path
+
+from staging.core.errors import SourceAuth
+
+REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+
+
+def read_secret(reference: str, connection: str) -> str:
+    """Read what the reference leads to, without a file's last line break.
+
+    The environment is read here, not in settings: an operator chooses the variable's name.
+    Raises SourceAuth if there is nothing.
+    """
+    scheme, _, place = reference.partition(":")
+    secret = os.environ.get(place) if scheme == "env" else _file_text(Path(place))
+    if secret is None:
+        where = "environment variable" if scheme == "env" else "file"
+        raise SourceAuth(
+            f"connection {connection}: the password's {where} is missing or unreadable"
+        )
+    return secret
+
+
+def _file_text(path: Path) -> str | None:
+    try:
+        return path.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        return None
