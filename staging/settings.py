@@ -2,11 +2,16 @@
 
 from datetime import timedelta
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class InsecureBind(Exception):
+    """The host is not the loopback, where identity headers are believed; see listen_host."""
 
 
 class Settings(BaseSettings):
@@ -68,6 +73,16 @@ class Settings(BaseSettings):
     )
 
     @property
+    def listen_host(self) -> str:
+        """The address that servers bind; raises InsecureBind if it opens them to strangers."""
+        if self.insecure_bind or self.host == "localhost" or is_loopback(self.host):
+            return self.host
+        raise InsecureBind(
+            f"STAGING_HOST={self.host} is not the loopback, and callers are believed without proof;"
+            " set STAGING_INSECURE_BIND=1 if the network is private"
+        )
+
+    @property
     def effective_catalog_url(self) -> str:
         """The catalog's URL, SQLite under the state folder unless one is set."""
         return self.catalog_url or f"sqlite:///{self.state_dir / 'catalog.db'}"
@@ -91,6 +106,14 @@ class Settings(BaseSettings):
     def garbage_grace(self) -> timedelta:
         """Garbage grace as a duration."""
         return timedelta(seconds=self.garbage_grace_seconds)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the address is one of the loopback; a name never is."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @cache
