@@ -22,9 +22,6 @@ from staging.sources.source import ReadCancelled, Reading, ReadRequest
 from staging.storage.objects import ObjectStore, StoreConfig
 from staging.storage.parquet import ChunkFile, ParquetOptions, write_chunks
 
-CANCELLED = "cancelled"
-"""Code of the failure of an attempt that was told to stop; not an error of the job."""
-
 
 @dataclass(frozen=True, slots=True)
 class ExtractRequest:
@@ -56,8 +53,6 @@ class Extraction:
         attempt = self._request.attempt
         try:
             return self._receipt()
-        except ReadCancelled:
-            return Failure(attempt, CANCELLED, "the attempt was told to stop", is_retryable=True)
         except StagingError as known:
             return Failure(attempt, known.code, known.detail, known.retryable)
         except Exception as unknown:  # noqa: BLE001  # the task's edge: nothing is raised across Ray
@@ -76,7 +71,7 @@ class Extraction:
         with source_for(request.connection).read(self._read_request(schema)) as reading:
             self._reading = reading
             if self._cancelled.is_set():
-                raise ReadCancelled
+                raise ReadCancelled("the attempt was told to stop")
             chunks = tuple(self._store(reading, schema))
             nulled = dict(reading.nulled)
         spent = time.monotonic() - began
@@ -107,7 +102,7 @@ class Extraction:
 
     def _upload(self, store: ObjectStore, key: str, file: ChunkFile) -> StoredChunk:
         if self._cancelled.is_set():
-            raise ReadCancelled
+            raise ReadCancelled("the attempt was told to stop")
         began = time.monotonic()
         store.put_once(key, file.path, sha256=file.sha256)
         file.path.unlink()

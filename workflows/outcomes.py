@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import structlog
 
-from cluster.extract import CANCELLED
 from cluster.task import Outcome
 from staging.core.chunks import Failure, Receipt
 from staging.core.errors import (
@@ -16,6 +15,7 @@ from staging.core.errors import (
     StaleAttempt,
     StorageUnavailable,
 )
+from staging.sources.source import ReadCancelled
 from workflows.clock import now
 from workflows.edge import PartitionFailed
 from workflows.parts import Parts
@@ -45,7 +45,7 @@ _PATIENCE = {
     StorageUnavailable.code: Patience(None, timedelta(seconds=3)),
     ClusterUnavailable.code: Patience(12, timedelta(milliseconds=500)),
     SnapshotLost.code: Patience(12, timedelta(milliseconds=200)),
-    CANCELLED: Patience(12, timedelta(milliseconds=200)),
+    ReadCancelled.code: Patience(12, timedelta(milliseconds=200)),
 }
 _UNKNOWN = Patience(5, timedelta(seconds=1))
 _NONE = Patience(0, timedelta(0))
