@@ -1,0 +1,52 @@
+"""Run the Flight server until it is told to stop."""
+
+import os
+import signal
+import sys
+import threading
+
+import structlog
+
+from flight_server.isolation import ForeignRuntime, check_isolation
+from flight_server.service import FlightService
+from flight_server.wiring import MissingTicketKey, build
+from staging.settings import InsecureBind, settings
+
+_STOP_SECONDS = 5.0
+_log = structlog.get_logger("flight_server")
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; give 0, or 2 if the process is not set up to run."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        check_isolation()
+        wiring = build(settings())
+        listen = f"grpc://{settings().listen_host}:{settings().flight_port}"
+    except (ForeignRuntime, InsecureBind, MissingTicketKey) as wrong:
+        print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
+        return 2
+    service = FlightService(listen, wiring)
+    _log.info("flight.serving", listen=listen, advertised=wiring.desk.location)
+    stop.wait()
+    _stop(service)
+    wiring.catalog.close()
+    _log.info("flight.stopped")
+    return 0
+
+
+def _stop(service: FlightService) -> None:
+    # Shutdown waits for running calls without a limit of its own; a stalled reader never ends.
+    closing = threading.Thread(target=service.shutdown, daemon=True)
+    closing.start()
+    closing.join(_STOP_SECONDS)
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    sys.stdout.flush()
+    # Streams that are still blocked in a write must not hold the process.
+    os._exit(status)
