@@ -14,8 +14,8 @@ def instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def chunk_json(chunk: Chunk, ticket: str, locations: Sequence[str]) -> dict[str, Any]:
-    """Give the contract's chunk without its link; `ticket` is base64 text."""
+def chunk_json(chunk: Chunk, ticket: str | None, locations: Sequence[str]) -> dict[str, Any]:
+    """Give the contract's chunk without its link; `ticket` is base64 text, None once it is gone."""
     return {
         "chunk_id": chunk.chunk_id,
         "chunk_index": chunk.chunk_index,
