@@ -14,6 +14,10 @@ class InsecureBind(Exception):
     """The host is not the loopback, where identity headers are believed; see listen_host."""
 
 
+class MissingTicketKey(Exception):
+    """STAGING_TICKET_KEY is not set."""
+
+
 class Settings(BaseSettings):
     """Settings of every process, read once from `STAGING_*` variables."""
 
@@ -81,6 +85,13 @@ class Settings(BaseSettings):
             f"STAGING_HOST={self.host} is not the loopback, and callers are believed without proof;"
             " set STAGING_INSECURE_BIND=1 if the network is private"
         )
+
+    @property
+    def ticket_key_bytes(self) -> bytes:
+        """The key of tickets and page tokens; raises MissingTicketKey."""
+        if self.ticket_key is None or not self.ticket_key.get_secret_value():
+            raise MissingTicketKey("set STAGING_TICKET_KEY, the same for the API and for Flight")
+        return self.ticket_key.get_secret_value().encode()
 
     @property
     def effective_catalog_url(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from staging.core.jobs import JobState
+from staging.core.jobs import Job, JobState
 
 PAUSE_LIMIT = timedelta(days=7)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
@@ -38,3 +38,13 @@ def link_expiry(now: datetime, asked: timedelta, data_ends_at: datetime | None) 
     """Give the earlier of what was asked and the end of the data."""
     wanted = now + asked
     return wanted if data_ends_at is None else min(wanted, data_ends_at)
+
+
+def data_ends_at(job: Job, purge_grace: timedelta) -> datetime | None:
+    """Give the end of the job's data as far as it is known: the TTL's, or the completed job's.
+
+    None while the TTL clock stands still.
+    """
+    if job.state is JobState.COMPLETED and job.finished_at is not None:
+        return job.finished_at + purge_delay(job.state, purge_grace)
+    return job.expires_at
