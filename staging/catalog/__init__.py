@@ -1,1 +1,7 @@
-"""PLACEHOLDER"""
+"""The catalog: jobs, partitions, attempts, chunks and acks; one method is one transaction."""
+
+from staging.catalog.catalog import Catalog
+from staging.catalog.migrate import migrate
+from staging.catalog.records import IdempotencyKey, Inserted, Requested
+
+__all__ = ["Catalog", "IdempotencyKey", "Inserted", "Requested", "migrate"]

@@ -1,0 +1,167 @@
+"""Attempts at partitions: begun behind a raised fence, ended by raising it again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from staging.catalog.budget import lock_usage
+from staging.catalog.database import Database
+from staging.catalog.fencing import fence_out
+from staging.catalog.moves import change_job, lock_job
+from staging.catalog.tables import AttemptState, PartitionState, Row, attempts, partitions
+from staging.core.chunks import Failure
+from staging.core.errors import StaleAttempt
+from staging.core.jobs import JobState
+from staging.core.partitions import Attempt, Partition
+
+_NEXT = (
+    sa.select(partitions)
+    .where(
+        partitions.c.job_id == sa.bindparam("of_job"),
+        partitions.c.state == PartitionState.WAITING,
+        sa.or_(partitions.c.not_before.is_(None), partitions.c.not_before <= sa.bindparam("now")),
+    )
+    .order_by(partitions.c.partition_id)
+    .limit(sa.bindparam("at_most"))
+)
+_ONE_PARTITION = sa.and_(
+    partitions.c.job_id == sa.bindparam("of_job"),
+    partitions.c.partition_id == sa.bindparam("of_partition"),
+)
+_PARTITION = sa.select(
+    partitions.c.state, partitions.c.fence, partitions.c.failures, partitions.c.chunk_count
+).where(_ONE_PARTITION)
+_UPDATE_PARTITION = sa.update(partitions).where(_ONE_PARTITION)
+_BEGIN = _UPDATE_PARTITION.values(state=PartitionState.RUNNING, fence=partitions.c.fence + 1)
+_END = sa.update(attempts).where(
+    attempts.c.job_id == sa.bindparam("of_job"),
+    attempts.c.partition_id == sa.bindparam("of_partition"),
+    attempts.c.fence == sa.bindparam("of_fence"),
+)
+
+
+class Attempts(Database):
+    """Begin attempts within a connection's budget, and end those that failed."""
+
+    def take_term(self, job_id: str, *, now: datetime) -> int:
+        """Begin a new term of staging a job: attempts of earlier terms end, none can publish.
+
+        Returns the term, which begin_attempts asks for.  Raises UnknownJob.
+        """
+        with self._writing() as connection:
+            job = lock_job(connection, job_id)
+            fence_out(connection, job, now=now)
+            term = int(job.term) + 1
+            change_job(connection, job, term=term, running_attempts=0)
+            return term
+
+    def begin_attempts(
+        self, job_id: str, term: int, *, limit: int, budget: int, now: datetime
+    ) -> list[tuple[Partition, Attempt]]:
+        """Begin attempts at the next partitions of a running job, none in any other state.
+
+        At most `limit`, and no more than keeps the attempts and holders of all jobs on the
+        job's connection within `budget`; partitions whose retry is not due are left.
+        Raises UnknownJob, and StaleAttempt if a later term has begun.
+        """
+        with self._writing() as connection:
+            job = lock_job(connection, job_id)
+            if job.term != term:
+                raise StaleAttempt(f"term {term} of job {job_id} is over")
+            if job.state is not JobState.RUNNING:
+                return []
+            room = min(limit, budget - lock_usage(connection, job.connection).total)
+            if room <= 0:
+                return []
+            found = connection.execute(_NEXT, {"of_job": job_id, "now": now, "at_most": room})
+            begun = [_begun(job, row) for row in found]
+            if begun:
+                _begin(connection, job, [attempt for _, attempt in begun], now)
+            return begun
+
+    def fail_attempt(
+        self, failure: Failure, *, counts: bool, retry_at: datetime | None, now: datetime
+    ) -> int:
+        """End a failed attempt; its partition waits until `retry_at` (None: no longer).
+
+        `counts` says whether the failure is one of the partition's.  Nothing changes for an
+        attempt that has ended.  Returns the partition's failures.  Raises UnknownJob.
+        """
+        attempt = failure.attempt
+        with self._writing() as connection:
+            job = lock_job(connection, attempt.job_id)
+            partition = find_partition(connection, attempt)
+            if not is_current(partition, attempt):
+                return 0 if partition is None else int(partition.failures)
+            failures = int(partition.failures) + counts
+            end_attempt(
+                connection,
+                attempt,
+                state=AttemptState.FAILED,
+                ended_at=now,
+                error_code=failure.code,
+                error_detail=failure.detail,
+            )
+            update_partition(
+                connection,
+                attempt,
+                state=PartitionState.WAITING,
+                fence=attempt.fence + 1,
+                failures=failures,
+                not_before=retry_at,
+            )
+            change_job(connection, job, running_attempts=job.running_attempts - 1)
+            return failures
+
+
+def find_partition(connection: sa.Connection, attempt: Attempt) -> Any:
+    """Read state, fence, failures and chunk count of an attempt's partition, None if dropped."""
+    return connection.execute(_PARTITION, _partition_of(attempt)).one_or_none()
+
+
+def is_current(partition: Any, attempt: Attempt) -> bool:
+    """Tell whether an attempt runs and holds its partition's fence."""
+    return bool(
+        partition is not None
+        and partition.state is PartitionState.RUNNING
+        and partition.fence == attempt.fence
+    )
+
+
+def end_attempt(connection: sa.Connection, attempt: Attempt, **outcome: Any) -> None:
+    """Write how an attempt ended."""
+    key = _partition_of(attempt) | {"of_fence": attempt.fence}
+    connection.execute(_END.values(**outcome), key)
+
+
+def update_partition(connection: sa.Connection, attempt: Attempt, **changes: Any) -> None:
+    """Write columns of an attempt's partition."""
+    connection.execute(_UPDATE_PARTITION.values(**changes), _partition_of(attempt))
+
+
+def _partition_of(attempt: Attempt) -> dict[str, Any]:
+    return {"of_job": attempt.job_id, "of_partition": attempt.partition_id}
+
+
+def _begun(job: Row, row: Row) -> tuple[Partition, Attempt]:
+    partition = Partition(row.job_id, row.partition_id, row.bounds, row.failures)
+    return partition, Attempt(job.org_id, row.job_id, row.partition_id, row.fence + 1)
+
+
+def _begin(connection: sa.Connection, job: Row, begun: Sequence[Attempt], now: datetime) -> None:
+    connection.execute(_BEGIN, [_partition_of(attempt) for attempt in begun])
+    rows = [
+        {
+            "job_id": attempt.job_id,
+            "partition_id": attempt.partition_id,
+            "fence": attempt.fence,
+            "term": job.term,
+            "state": AttemptState.RUNNING,
+            "started_at": now,
+        }
+        for attempt in begun
+    ]
+    connection.execute(sa.insert(attempts), rows)
+    change_job(connection, job, running_attempts=job.running_attempts + len(rows))

@@ -1,0 +1,37 @@
+"""The connections that jobs use of one source: running attempts and snapshot holders."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from staging.catalog.tables import READS_NOW, jobs
+
+_IN_USE = sa.select(
+    sa.func.coalesce(sa.func.sum(jobs.c.running_attempts), 0),
+    sa.func.coalesce(sa.func.sum(jobs.c.holders), 0),
+).where(jobs.c.connection == sa.bindparam("connection"), sa.text(f"({READS_NOW})"))
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('staging ' || :connection, 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """Connections of one source that all jobs together use."""
+
+    attempts: int
+    holders: int
+
+    @property
+    def total(self) -> int:
+        """Attempts and holders."""
+        return self.attempts + self.holders
+
+
+def lock_usage(connection: sa.Connection, name: str) -> InUse:
+    """Count what a named connection's jobs use, and keep others from using more until the end.
+
+    Taken after the lock on a job, never before it, so that no two transactions wait in a circle.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+        connection.execute(_LOCK, {"connection": name})
+    attempts, holders = connection.execute(_IN_USE, {"connection": name}).one()
+    return InUse(int(attempts), int(holders))

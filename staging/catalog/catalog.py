@@ -1,0 +1,34 @@
+"""The whole catalog, put together from its nouns."""
+
+from staging.catalog.acks import Acks
+from staging.catalog.attempts import Attempts
+from staging.catalog.chunks import Chunks
+from staging.catalog.jobs import Jobs
+from staging.catalog.lifecycle import Lifecycle
+from staging.catalog.migrate import Migrations
+from staging.catalog.plans import Plans
+from staging.catalog.publishing import Publishing
+from staging.catalog.purging import Purging
+from staging.catalog.requests import Requests
+from staging.catalog.standings import Standings
+
+
+class Catalog(
+    Jobs,
+    Requests,
+    Chunks,
+    Acks,
+    Standings,
+    Plans,
+    Attempts,
+    Publishing,
+    Lifecycle,
+    Purging,
+    Migrations,
+):
+    """What the service knows and promises; safe to share between threads.
+
+    Each method is one transaction.  Every method raises CatalogUnavailable when the database
+    does not answer or cannot be written; whether the transaction took effect is then unknown,
+    so the caller does it again: all of them are idempotent or fenced.
+    """

@@ -1,0 +1,69 @@
+"""Published chunks as readers find them."""
+
+import re
+
+import sqlalchemy as sa
+
+from staging.catalog.database import Database
+from staging.catalog.rows import CHUNK_COLUMNS, chunk_of
+from staging.catalog.tables import Row, chunks, jobs
+from staging.core.chunks import Chunk
+from staging.core.errors import UnknownChunk, UnknownJob
+from staging.core.ids import is_uuid
+
+_INDEX = re.compile("[0-9]{1,18}")
+_OF_JOB = sa.select(*CHUNK_COLUMNS).where(chunks.c.job_id == sa.bindparam("job_id"))
+_BY_INDEX = _OF_JOB.where(chunks.c.chunk_index == sa.bindparam("ref"))
+_BY_ID = _OF_JOB.where(chunks.c.chunk_id == sa.bindparam("ref"))
+_PAGE = (
+    _OF_JOB.where(chunks.c.chunk_index >= sa.bindparam("since_index"))
+    .order_by(chunks.c.chunk_index)
+    .limit(sa.bindparam("page"))
+)
+_OWNER = sa.select(jobs.c.org_id).where(jobs.c.job_id == sa.bindparam("job_id"))
+
+
+class Chunks(Database):
+    """Read a job's chunks, also when they are deleted."""
+
+    def chunk(self, org_id: int, job_id: str, ref: str) -> Chunk:
+        """Read one chunk by its id or, as decimal digits, its index.
+
+        Raises UnknownJob, UnknownChunk.
+        """
+        with self._reading() as connection:
+            _check_owner(connection, org_id, job_id)
+            return chunk_of(find_chunk(connection, job_id, ref))
+
+    def chunks(self, org_id: int, job_id: str, *, since_index: int, limit: int) -> list[Chunk]:
+        """List at most `limit` chunks from an index on, in order.
+
+        Raises UnknownJob.
+        """
+        with self._reading() as connection:
+            _check_owner(connection, org_id, job_id)
+            page = {"job_id": job_id, "since_index": since_index, "page": limit}
+            return [chunk_of(row) for row in connection.execute(_PAGE, page)]
+
+
+def find_chunk(connection: sa.Connection, job_id: str, ref: str) -> Row:
+    """Find a chunk's row (CHUNK_COLUMNS) by id or index.
+
+    Raises UnknownChunk.
+    """
+    found = None
+    if _INDEX.fullmatch(ref):
+        found = connection.execute(_BY_INDEX, {"job_id": job_id, "ref": int(ref)}).one_or_none()
+    elif is_uuid(ref):
+        found = connection.execute(_BY_ID, {"job_id": job_id, "ref": ref}).one_or_none()
+    if found is None:
+        raise UnknownChunk(f"job {job_id} has no chunk {ref}")
+    return found
+
+
+def _check_owner(connection: sa.Connection, org_id: int, job_id: str) -> None:
+    owner = None
+    if is_uuid(job_id):
+        owner = connection.execute(_OWNER, {"job_id": job_id}).scalar_one_or_none()
+    if owner != org_id:
+        raise UnknownJob(f"there is no job {job_id}")

@@ -1,0 +1,60 @@
+"""The catalog's database: its engine, its transactions, and what its failures mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from staging.catalog.engine import make_engine
+from staging.core.errors import CatalogUnavailable, InvalidValue
+
+_OUTAGES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_UNSTORABLE = (exc.DataError, UnicodeEncodeError, OverflowError)
+
+
+class Database:
+    """A database in which each public method of the catalog is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(is_writing=True)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the catalog at an SQLAlchemy URL (SQLite file or Postgres); connects when used."""
+        return cls(make_engine(url))
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._engine.dispose()
+
+    def check(self) -> None:
+        """Ask the database for a row.
+
+        Raises CatalogUnavailable if it does not answer.
+        """
+        with self._reading() as connection:
+            connection.execute(sa.select(1))
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with translated(), self._writer.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's own errors into the service's."""
+    try:
+        yield
+    except _OUTAGES as outage:
+        raise CatalogUnavailable() from outage
+    except _UNSTORABLE as unstorable:
+        raise InvalidValue("a text or number in the request cannot be stored") from unstorable

@@ -1,0 +1,46 @@
+"""Bring a database to the tables that this version of the service wants."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from staging.catalog.database import Database
+
+_STEPS = Path(__file__).parent / "migrations"
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('staging migration', 0))")
+
+
+class Migrations(Database):
+    """Know and raise the version of the tables."""
+
+    def is_current(self) -> bool:
+        """Tell whether the tables are those that this version of the service wants."""
+        with self._reading() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+            return found == ScriptDirectory(str(_STEPS)).get_current_head()
+
+    def migrate(self) -> None:
+        """Run the steps that are missing, all in one transaction; one process at a time."""
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_LOCK)
+            config = Config()
+            config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def migrate(url: str) -> None:
+    """Bring the catalog at a URL up to date; safe to run twice, and twice at once.
+
+    Raises CatalogUnavailable.
+    """
+    migrations = Migrations.open(url)
+    try:
+        migrations.migrate()
+    finally:
+        migrations.close()

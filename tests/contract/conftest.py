@@ -1,0 +1,45 @@
+"""One catalog on each database that it must work on, and what tests put into it."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from staging.catalog import Catalog, migrate
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def catalog_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A migrated database, shared by the session's tests; each makes jobs of its own."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('catalog')}/catalog.db"
+    else:
+        url = new_database(request.getfixturevalue("postgres"))
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    catalog = Catalog.open(catalog_url)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path) -> str:
+    """A database without tables, of this test alone."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    return new_database(request.getfixturevalue("postgres"))
+
+
+def new_database(server) -> str:
+    """Create a database of a random name in a Postgres and give its URL."""
+    name = f"catalog_{uuid.uuid4().hex}"
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.dsn(name)
