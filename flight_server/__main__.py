@@ -9,8 +9,8 @@ import structlog
 
 from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
-from flight_server.wiring import MissingTicketKey, build
-from staging.settings import InsecureBind, settings
+from flight_server.wiring import build
+from staging.settings import InsecureBind, MissingTicketKey, settings
 
 _STOP_SECONDS = 5.0
 _log = structlog.get_logger("flight_server")

@@ -10,7 +10,7 @@ from pyarrow import flight
 
 from flight_server.polling import standing
 from flight_server.protobuf import NOT_CANCELLABLE, unwrap
-from flight_server.readable import check_chunk
+from flight_server.readable import check_readable
 from flight_server.selection import check_known, read_object, required_text, text_field
 from flight_server.wiring import Wiring
 from staging.core.errors import ForeignTicket, InvalidValue
@@ -73,7 +73,7 @@ def renew_endpoint(call: Call) -> bytes:
         raise ForeignTicket()
     job = wiring.catalog.job(ticket.org_id, ticket.job_id)
     chunk = wiring.catalog.chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
-    check_chunk(job, chunk, call.now)
+    check_readable(job, chunk, call.now, wiring.desk.purge_grace)
     renewed: bytes = wiring.desk.endpoint(job, chunk, ticket.columns, call.now).serialize()
     return renewed
 

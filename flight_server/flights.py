@@ -8,7 +8,7 @@ from pyarrow import flight
 
 from flight_server.endpoints import Desk
 from flight_server.polling import standing
-from flight_server.readable import NotYet, check_chunk, check_job
+from flight_server.readable import NotYet, check_readable
 from flight_server.selection import MAX_CHUNKS, Selection
 from staging.catalog import Catalog
 from staging.core.chunks import Chunk
@@ -61,9 +61,8 @@ def flight_of(
     job: Job, chunks: Sequence[Chunk], selection: Selection, desk: Desk, now: datetime
 ) -> flight.FlightInfo:
     """Give one endpoint a chunk, in order; totals are those of these chunks, -1 while unsealed."""
-    check_job(job, now)
-    for chunk in chunks:
-        check_chunk(job, chunk, now)
+    for chunk in (None, *chunks):
+        check_readable(job, chunk, now, desk.purge_grace)
     is_final = job.is_sealed or selection.chunk_ref is not None
     whole = selection.columns is None
     return flight.FlightInfo(

@@ -1,6 +1,7 @@
 """Say where a job stands, in the contract's words, for readers that speak Flight only."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from staging.core.jobs import Job
@@ -13,15 +14,7 @@ def standing(job: Job) -> bytes:
     shown: dict[str, Any] = {
         "job_id": job.job_id,
         "state": job.state.value,
-        "progress": {
-            "partitions_total": progress.partitions_total,
-            "partitions_done": progress.partitions_done,
-            "chunks_published": progress.chunks_published,
-            "chunks_acked": progress.chunks_acked,
-            "rows": progress.rows,
-            "bytes": progress.bytes,
-            "fraction": progress.fraction,
-        },
+        "progress": asdict(progress) | {"fraction": progress.fraction},
         "manifest": {
             "sealed": job.is_sealed,
             "chunk_count": progress.chunks_published,
@@ -29,13 +22,7 @@ def standing(job: Job) -> bytes:
             "byte_count": progress.bytes,
             "schema_fingerprint": job.schema_fingerprint,
         },
-        "error": None
-        if job.error is None
-        else {
-            "code": job.error.code,
-            "detail": job.error.detail,
-            "partition_id": job.error.partition_id,
-        },
+        "error": None if job.error is None else asdict(job.error),
         "expires_at": instant(job.expires_at),
     }
     return json.dumps(shown, separators=(",", ":")).encode()

@@ -9,7 +9,7 @@ from pyarrow import flight
 from flight_server.actions import ACTIONS, Call
 from flight_server.flights import flight_of, job_schema, listed_flight, selected_chunks
 from flight_server.identity import MIDDLEWARE, IdentityFactory, caller
-from flight_server.readable import check_chunk
+from flight_server.readable import check_readable
 from flight_server.refusals import Unimplemented, guarded, hide_stacks
 from flight_server.selection import read_criteria, read_descriptor
 from flight_server.stream import ChunkBatches
@@ -72,7 +72,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
             raise ForeignTicket()
         job = wiring.catalog.job(ticket.org_id, ticket.job_id)
         chunk = wiring.catalog.chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
-        check_chunk(job, chunk, now)
+        check_readable(job, chunk, now, wiring.desk.purge_grace)
         schema = job_schema(job, ticket.columns)
         with wiring.slots.take() as slot:
             file = wiring.fetcher.fetch(chunk, lambda: _check_wanted(context))

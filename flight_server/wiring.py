@@ -9,13 +9,6 @@ from staging.settings import Settings
 from staging.storage.objects import ObjectStore, StoreConfig
 
 
-class MissingTicketKey(Exception):
-    """Set STAGING_TICKET_KEY, to the same value for the API and the Flight server."""
-
-    def __str__(self) -> str:
-        return self.__doc__ or ""
-
-
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """The parts of the Flight server."""
@@ -33,13 +26,10 @@ class Wiring:
 
 def build(settings: Settings) -> Wiring:
     """Open the catalog and the store; raises MissingTicketKey."""
-    if settings.ticket_key is None or not settings.ticket_key.get_secret_value():
-        raise MissingTicketKey()
+    desk = Desk(settings.ticket_key_bytes, settings.effective_flight_location, settings.purge_grace)
     return Wiring(
         catalog=Catalog.open(settings.effective_catalog_url),
         fetcher=Fetcher(ObjectStore(StoreConfig.from_settings(settings))),
         slots=Slots(settings.flight_max_streams),
-        desk=Desk(
-            settings.ticket_key.get_secret_value().encode(), settings.effective_flight_location
-        ),
+        desk=desk,
     )

@@ -1,1 +1,69 @@
-"""PLACEHOLDER"""
+"""Read staged chunks in a training job: by link or by Arrow Flight, verified.
+
+with StagingClient("http://localhost:8003") as staging:
+job = staging.create_job({"connection": "warehouse", "table": "public.lineitem"})
+for chunk in job.chunks():
+train(chunk.read())
+chunk.ack()
+"""
+
+from staging_client.chunk import Chunk
+from staging_client.client import Connection, StagingClient
+from staging_client.errors import (
+    ChecksumMismatch,
+    DataGone,
+    FieldError,
+    IdentityRefused,
+    InvalidRequest,
+    JobFailed,
+    JobNotFound,
+    LinkRefused,
+    Refused,
+    ShortRead,
+    StagingClientError,
+    TimedOut,
+    Unavailable,
+    UnexpectedAnswer,
+    WrongState,
+)
+from staging_client.job import Job
+from staging_client.patience import Patience
+from staging_client.views import (
+    Acknowledgement,
+    ChunkView,
+    Column,
+    JobError,
+    JobView,
+    Manifest,
+    Progress,
+)
+
+__all__ = [
+    "Acknowledgement",
+    "ChecksumMismatch",
+    "Chunk",
+    "ChunkView",
+    "Column",
+    "Connection",
+    "DataGone",
+    "FieldError",
+    "IdentityRefused",
+    "InvalidRequest",
+    "Job",
+    "JobError",
+    "JobFailed",
+    "JobNotFound",
+    "JobView",
+    "LinkRefused",
+    "Manifest",
+    "Patience",
+    "Progress",
+    "Refused",
+    "ShortRead",
+    "StagingClient",
+    "StagingClientError",
+    "TimedOut",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "WrongState",
+]

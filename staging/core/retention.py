@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from staging.core.jobs import Job, JobState
+from staging.core.chunks import Chunk, ChunkState
+from staging.core.jobs import ENDING, Job, JobState
 
 PAUSE_LIMIT = timedelta(days=7)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
@@ -48,3 +49,22 @@ def data_ends_at(job: Job, purge_grace: timedelta) -> datetime | None:
     if job.state is JobState.COMPLETED and job.finished_at is not None:
         return job.finished_at + purge_delay(job.state, purge_grace)
     return job.expires_at
+
+
+def end_met(
+    job: Job, chunk: Chunk | None, now: datetime, purge_grace: timedelta
+) -> JobState | None:
+    """Tell which end a chunk's data has met, None while it is handed out.
+
+    The chunks of a completed job are handed out until the purge grace is over; without a chunk
+    the question is about the job as a whole.
+    """
+    if job.state is JobState.CANCELLING:
+        return JobState.CANCELLED
+    if job.state in ENDING - {JobState.COMPLETED}:
+        return job.state
+    ends_at = data_ends_at(job, purge_grace)
+    is_deleted = chunk is not None and chunk.state is ChunkState.DELETED
+    if not is_deleted and (ends_at is None or ends_at > now):
+        return None
+    return job.state if job.state is JobState.COMPLETED else JobState.EXPIRED

@@ -1,0 +1,147 @@
+"""One chunk: read it, keep it, acknowledge it."""
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from staging_client.errors import LinkRefused, ShortRead
+from staging_client.links import LinkOver, LinkReader
+from staging_client.tickets import TicketOver, TicketReader
+from staging_client.transport import Transport
+from staging_client.views import Acknowledgement, ChunkView
+
+_MARGIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """The three ways to the service: HTTP, links, tickets."""
+
+    http: Transport
+    links: LinkReader
+    tickets: TicketReader
+
+
+class Chunk:
+    """A published chunk of a job; `view` is what is known of it, with its newest link."""
+
+    def __init__(self, readers: Readers, job_id: str, view: ChunkView) -> None:
+        self._readers = readers
+        self.job_id = job_id
+        self.view = view
+
+    @property
+    def index(self) -> int:
+        """The chunk's place in the order of publishing, from 0 without gaps."""
+        return self.view.chunk_index
+
+    @property
+    def row_count(self) -> int:
+        """Rows in the chunk."""
+        return self.view.row_count
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the chunk by its link into memory; every byte is verified first.
+
+        Raises ChecksumMismatch, DataGone, LinkRefused, ShortRead, Unavailable.
+        """
+        into = io.BytesIO()
+        self._fetch(into)
+        table = pq.read_table(pa.BufferReader(into.getbuffer()), columns=columns)
+        return self._checked(table)
+
+    def read_flight(self) -> pa.Table:
+        """Read the chunk by its ticket, renewing the ticket once if it is over.
+
+        Raises DataGone, IdentityRefused, ShortRead, Unavailable.
+        """
+        try:
+            table = self._readers.tickets.read(self.view)
+        except TicketOver:
+            self.refresh()
+            try:
+                table = self._readers.tickets.read(self.view)
+            except TicketOver as refused:
+                raise LinkRefused(
+                    f"chunk {self.index}: Flight refuses even a new ticket"
+                ) from refused
+        return self._checked(table)
+
+    def download(self, path: str | os.PathLike[str]) -> Path:
+        """Write the chunk's Parquet file; it appears under its name complete and verified only.
+
+        Raises ChecksumMismatch, DataGone, LinkRefused, Unavailable.
+        """
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                self._fetch(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+        return target
+
+    def refresh(self) -> ChunkView:
+        """Ask for a new link and ticket; raises DataGone."""
+        shown = self._readers.http.ask_object("GET", f"{self._path}/refresh")
+        self.view = ChunkView.from_json(shown)
+        return self.view
+
+    def ack(self, consumer: str = "default") -> Acknowledgement:
+        """Say that the chunk was consumed, naming the bytes that were published; idempotent.
+
+        Raises DataGone, InvalidRequest for a consumer that the job does not declare.
+        """
+        body = {"consumer": consumer, "sha256": self.view.sha256}
+        shown = self._readers.http.ask_object("POST", f"{self._path}/ack", body=body)
+        return Acknowledgement.from_json(shown)
+
+    @property
+    def _path(self) -> str:
+        return f"/jobs/{self.job_id}/chunks/{self.view.chunk_id}"
+
+    def _fetch(self, into: BinaryIO) -> None:
+        """Fetch by the link, by a new one if it is over; a second refusal is final."""
+        is_fresh = self._is_over()
+        if is_fresh:
+            self.refresh()
+        try:
+            self._readers.links.fetch(self.view, into)
+        except LinkOver:
+            if is_fresh:
+                raise self._link_refused() from None
+            self.refresh()
+            try:
+                self._readers.links.fetch(self.view, into)
+            except LinkOver:
+                raise self._link_refused() from None
+
+    def _is_over(self) -> bool:
+        ends = self.view.url_expires_at
+        return self.view.url is None or (ends is not None and ends <= datetime.now(UTC) + _MARGIN)
+
+    def _link_refused(self) -> LinkRefused:
+        return LinkRefused(f"chunk {self.index}: the store refuses even a new link")
+
+    def _checked(self, table: pa.Table) -> pa.Table:
+        if table.num_rows != self.row_count:
+            raise ShortRead(
+                f"chunk {self.index} has {table.num_rows} rows, {self.row_count} were published"
+            )
+        return table
+
+    def __repr__(self) -> str:
+        return f"Chunk(index={self.index}, row_count={self.row_count}, job_id={self.job_id!r})"

@@ -1,0 +1,146 @@
+"""One job: wait for it, follow it, read it, steer it."""
+
+import time
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from staging_client.arrow_types import schema_of
+from staging_client.chunk import Chunk, Readers
+from staging_client.errors import JobFailed, ShortRead, TimedOut
+from staging_client.following import LOST, WAIT_SECONDS, ask_page, check_alive, follow
+from staging_client.views import JobView, Progress
+
+FINAL = frozenset({"completed", "failed", "cancelled", "expired"})
+_REACHED = {"staged": frozenset({"staged", "completed"})}
+
+
+class Job:
+    """A job of the organisation; `view` is what was last heard of it."""
+
+    def __init__(self, readers: Readers, view: JobView) -> None:
+        self._readers = readers
+        self.view = view
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.view.job_id
+
+    @property
+    def state(self) -> str:
+        """The state that was last heard of."""
+        return self.view.state
+
+    def refresh(self) -> JobView:
+        """Ask how the job is now."""
+        page = ask_page(self._readers.http, self.job_id)
+        assert page is not None  # nothing was said that it could be like
+        self.view = page.job
+        return self.view
+
+    def progress(self) -> Progress:
+        """Ask how far the job is."""
+        return self.refresh().progress
+
+    def changes(self, timeout: float | None = None) -> Iterator[JobView]:
+        """Give the job as it is, then again whenever it has changed, until it is final.
+
+        Raises TimedOut after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        unlike: str | None = None
+        while True:
+            wait = WAIT_SECONDS if deadline is None else deadline - time.monotonic()
+            if wait < 0:
+                raise TimedOut(f"job {self.job_id} is {self.state} after {timeout} s")
+            page = ask_page(
+                self._readers.http,
+                self.job_id,
+                unlike=unlike,
+                wait_seconds=max(1, min(WAIT_SECONDS, round(wait))) if unlike else 0,
+            )
+            if page is None:
+                continue
+            self.view, unlike = page.job, page.etag
+            yield self.view
+            if self.state in FINAL:
+                return
+
+    def wait(self, until: str = "staged", timeout: float | None = None) -> "Job":
+        """Wait until the job is in a state; `staged` is also reached by a completed job.
+
+        Raises JobFailed if it ends elsewhere, TimedOut after `timeout` seconds.
+        """
+        reached = _REACHED.get(until, frozenset({until}))
+        for view in self.changes(timeout):
+            if view.state in reached:
+                return self
+            if view.state in LOST and not (view.state == "cancelling" and until == "cancelled"):
+                check_alive(view)
+        raise JobFailed(
+            f"job {self.job_id} ended as {self.state}, not as {until}",
+            state=self.state,
+            code=self.state,
+        )
+
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """Give the chunks from an index on, in order, as they are published, until all are given.
+
+        Raises JobFailed, and ShortRead if the sealed job has other chunks than it promises.
+        """
+        for page in follow(self._readers.http, self.job_id, start):
+            self.view = page.job
+            for each in page.chunks:
+                yield Chunk(self._readers, self.job_id, each)
+
+    def read(self) -> pa.Table:
+        """Read all rows by links, in the order of the chunks, waiting for those still to come.
+
+        Raises what chunks and Chunk.read raise.
+        """
+        return self._joined([chunk.read() for chunk in self.chunks()])
+
+    def read_flight(self) -> pa.Table:
+        """Read all rows by tickets, in the order of the chunks, waiting for those still to come.
+
+        Raises what chunks and Chunk.read_flight raise.
+        """
+        return self._joined([chunk.read_flight() for chunk in self.chunks()])
+
+    def ack_all(self, consumer: str = "default") -> int:
+        """Acknowledge every chunk, waiting for those still to come; give how many there were."""
+        return len([chunk.ack(consumer) for chunk in self.chunks()])
+
+    def pause(self) -> JobView:
+        """Ask that no new partition starts; idempotent.  Raises WrongState."""
+        return self._act("POST", "/pause")
+
+    def resume(self) -> JobView:
+        """Ask that reading goes on; idempotent.  Raises WrongState."""
+        return self._act("POST", "/resume")
+
+    def cancel(self) -> JobView:
+        """Cancel in any state: no chunk appears after this returns; idempotent."""
+        return self._act("DELETE", "")
+
+    def _act(self, method: str, action: str) -> JobView:
+        shown = self._readers.http.ask_object(method, f"/jobs/{self.job_id}{action}")
+        self.view = JobView.from_json(shown)
+        return self.view
+
+    def _joined(self, tables: list[pa.Table]) -> pa.Table:
+        manifest = self.view.manifest
+        table = (
+            pa.concat_tables(tables)
+            if tables
+            else schema_of(tuple(manifest.schema or ())).empty_table()
+        )
+        if table.num_rows != manifest.row_count:
+            raise ShortRead(
+                f"job {self.job_id} promises {manifest.row_count} rows; {table.num_rows} were read"
+            )
+        return table
+
+    def __repr__(self) -> str:
+        return f"Job(job_id={self.job_id!r}, state={self.state!r})"

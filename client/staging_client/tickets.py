@@ -1,0 +1,69 @@
+"""Read a chunk by its ticket, over Arrow Flight."""
+
+import base64
+from typing import NoReturn
+
+import pyarrow as pa
+from pyarrow import flight
+
+from staging_client.errors import DataGone, IdentityRefused, StagingClientError, UnexpectedAnswer
+from staging_client.patience import Busy, Patience
+from staging_client.views import ChunkView
+
+_CONNECT_SECONDS = 30.0
+
+
+class TicketOver(Exception):
+    """The ticket is not taken any more; a new one may be."""
+
+
+class TicketReader:
+    """Reads tickets; keeps one connection a location."""
+
+    def __init__(self, org_id: int, patience: Patience) -> None:
+        self._patience = patience
+        self._options = flight.FlightCallOptions(headers=[(b"x-org-id", str(org_id).encode())])
+        self._clients: dict[str, flight.FlightClient] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+    def read(self, chunk: ChunkView) -> pa.Table:
+        """Read all rows of the chunk.
+
+        Raises TicketOver, DataGone, IdentityRefused, Unavailable.
+        """
+        if not chunk.locations:
+            raise UnexpectedAnswer("the service offers no Flight location")
+        return self._patience.persist(lambda: self._read(chunk))
+
+    def _read(self, chunk: ChunkView) -> pa.Table:
+        ticket = flight.Ticket(base64.b64decode(chunk.ticket, validate=True))
+        try:
+            return self._client(chunk.locations[0]).do_get(ticket, self._options).read_all()
+        except (pa.ArrowException, OSError) as failed:
+            _raise_for(failed, chunk)
+
+    def _client(self, location: str) -> flight.FlightClient:
+        if location not in self._clients:
+            self._clients[location] = flight.connect(location)
+        return self._clients[location]
+
+
+def _raise_for(failed: Exception, chunk: ChunkView) -> NoReturn:
+    detail = f"chunk {chunk.chunk_index}: {_first_sentence(failed)}"
+    if isinstance(failed, flight.FlightUnauthenticatedError):
+        raise TicketOver from failed
+    if isinstance(failed, flight.FlightUnauthorizedError):
+        raise IdentityRefused(detail, status=403) from failed
+    if isinstance(failed, pa.ArrowKeyError):
+        raise DataGone(detail, status=410, code="gone") from failed
+    if isinstance(failed, flight.FlightUnavailableError | flight.FlightTimedOutError | OSError):
+        raise Busy(detail) from failed
+    raise StagingClientError(detail) from failed
+
+
+def _first_sentence(failed: Exception) -> str:
+    return str(failed).split(". Detail:")[0].split(". gRPC client debug")[0]

@@ -1,0 +1,81 @@
+"""Ask the service: identity on every request, retries, problems as errors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+
+from staging_client.errors import UnexpectedAnswer
+from staging_client.patience import Busy, Patience, retry_after
+from staging_client.problems import refused
+
+PREFIX = "/api/v1/staging"
+_BUSY = frozenset({429, 502, 503, 504})
+_ANSWER_SECONDS = 15.0
+"""How long an answer may take, on top of the wait that was asked for."""
+
+
+class Transport:
+    """One connection pool to the service for one identity."""
+
+    def __init__(
+        self, base_url: str, *, org_id: int, user_id: str | None, patience: Patience
+    ) -> None:
+        identity = {"X-Org-ID": str(org_id)} | ({"X-User-ID": user_id} if user_id else {})
+        self.org_id = org_id
+        self.patience = patience
+        self._http = httpx2.Client(base_url=base_url.rstrip("/") + PREFIX, headers=identity)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        """Give the answer, 2xx or 304.
+
+        Every request of the contract may be made twice: creation carries an Idempotency-Key, the
+        rest is idempotent.  So all are retried when nothing, or a busy service, answers.
+        Raises Refused, Unavailable.
+        """
+        query = {name: value for name, value in (query or {}).items() if value is not None}
+        seconds = _ANSWER_SECONDS + float(query.get("wait_seconds", 0))
+        request = self._http.build_request(
+            method, path, params=query, json=body, headers=headers, timeout=seconds
+        )
+        return self.patience.persist(lambda: self._send(request))
+
+    def ask_object(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """Give the answer's JSON object."""
+        return json_object(self.ask(method, path, **request))
+
+    def _send(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            answer = self._http.send(request)
+        except httpx2.TransportError as silent:
+            raise Busy(f"{request.url.host} does not answer: {silent}") from silent
+        if answer.status_code in _BUSY:
+            raise Busy(str(refused(answer)), retry_after(answer.headers))
+        if answer.status_code >= 400:
+            raise refused(answer)
+        return answer
+
+
+def json_object(answer: httpx2.Response) -> dict[str, Any]:
+    """Read a JSON object; raises UnexpectedAnswer."""
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UnexpectedAnswer(
+            f"{answer.url.host} answered {answer.status_code} without JSON: is base_url right?"
+        )
+    return found
