@@ -1,1 +1,1 @@
-"""The bucket: put an object once, sign its link, delete it; and Parquet files from record batches."""
+"""The bucket: put an object once, sign its link, delete it; Parquet files from batches."""

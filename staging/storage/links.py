@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import botocore.session
 import obstore
@@ -13,6 +14,9 @@ from obstore.store import S3Store
 
 from staging.core.errors import StorageError
 from staging.storage.config import StoreConfig
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
 
 LONGEST = timedelta(days=7)
 """Signature Version 4 knows no longer life."""
@@ -78,18 +82,21 @@ class LinkSigner:
 
 
 def _signing_store(config: StoreConfig, credentials: ReadOnlyCredentials) -> S3Store:
+    def provide() -> "S3Credential":
+        return {
+            "access_key_id": credentials.access_key or "",
+            "secret_access_key": credentials.secret_key or "",
+            "token": credentials.token,
+            "expires_at": None,
+        }
+
     return S3Store(
         config.bucket,
         endpoint=config.public_endpoint,
         region=config.region,
         virtual_hosted_style_request=False,
         client_options={"allow_http": True},
-        credential_provider=lambda: {
-            "access_key_id": credentials.access_key,
-            "secret_access_key": credentials.secret_key,
-            "token": credentials.token,
-            "expires_at": None,
-        },
+        credential_provider=provide,
     )
 
 

@@ -1,0 +1,107 @@
+"""A Parquet file that is still being written."""
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from staging.core.errors import StorageUnavailable
+from staging.storage.encodings import Encodings
+from staging.storage.hashing_sink import HashingSink
+
+_FOOTER_BYTES = 128
+"""What one column of one row group adds to the footer (118 were seen on lineitem)."""
+_PAGE_BYTES = 128
+"""What the headers of one column's pages take in one row group, the dictionary's included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFile:
+    """One finished Parquet file; `sha256` is lower-case hex of all its bytes."""
+
+    path: Path
+    row_count: int
+    byte_count: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetForm:
+    """What all files of a run have in common."""
+
+    folder: Path
+    schema: pa.Schema
+    compression: str
+    compression_level: int
+    encodings: Encodings
+
+    def writer(self, sink: HashingSink) -> pq.ParquetWriter:
+        """Open pyarrow's writer: page checksums on, short decimals as integers."""
+        return pq.ParquetWriter(
+            sink,
+            self.schema,
+            compression=self.compression,
+            compression_level=self.compression_level if self.compression == "zstd" else None,
+            use_dictionary=list(self.encodings.dictionary),
+            column_encoding=dict(self.encodings.others),
+            store_decimal_as_integer=True,
+            write_page_checksum=True,
+        )
+
+
+def most_bytes(group: pa.Table) -> int:
+    """Give the bytes that a row group takes at most: its values unpacked, headers, footer."""
+    return int(group.nbytes + group.num_columns * (_PAGE_BYTES + _FOOTER_BYTES))
+
+
+class Draft:
+    """One file in the making, to be finished or discarded."""
+
+    def __init__(self, form: ParquetForm) -> None:
+        descriptor, name = tempfile.mkstemp(dir=form.folder, suffix=".parquet")
+        os.close(descriptor)
+        self._path = Path(name)
+        self._sink = HashingSink(self._path)
+        self._schema = form.schema
+        self._writer = form.writer(self._sink)
+        self._rows = 0
+        self._footer_bytes = 0
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of the file if it were finished now, nearly."""
+        return self._sink.byte_count + self._footer_bytes
+
+    def write(self, group: pa.Table) -> None:
+        """Append one row group."""
+        self._writer.write_table(group, row_group_size=group.num_rows)
+        self._rows += group.num_rows
+        self._footer_bytes += group.num_columns * _FOOTER_BYTES
+
+    def absorb(self, shorter: "Draft") -> None:
+        """Append the rows of another draft, one row group at a time, and delete it."""
+        tail = shorter.finish()
+        try:
+            with pq.ParquetFile(tail.path, page_checksum_verification=True) as file:
+                for group in range(file.num_row_groups):
+                    self.write(file.read_row_group(group, use_threads=False).cast(self._schema))
+        finally:
+            tail.path.unlink()
+
+    def finish(self) -> ChunkFile:
+        """Write the footer; the file is the caller's from now on."""
+        self._writer.close()
+        self._sink.close()
+        return ChunkFile(self._path, self._rows, self._sink.byte_count, self._sink.sha256)
+
+    def discard(self) -> None:
+        """Delete the file, whatever became of its writer."""
+        with suppress(pa.ArrowException, OSError, StorageUnavailable):
+            self._writer.close()
+        with suppress(StorageUnavailable):
+            self._sink.close()
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,58 @@
+"""A file that is hashed while it is written."""
+
+import hashlib
+from pathlib import Path
+from typing import NoReturn
+
+from staging.core.errors import StorageUnavailable
+
+
+class HashingSink:
+    """A new file for pyarrow to write to; nobody reads it before it is closed.
+
+    Raises StorageUnavailable when the disk takes no more: with room, the same step succeeds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+        self.byte_count = 0
+        self.closed = False
+
+    def write(self, part: bytes) -> int:
+        """Append bytes."""
+        try:
+            self._file.write(part)
+        except OSError as failed:
+            _refuse(failed)
+        self._hash.update(part)
+        self.byte_count += len(part)
+        return len(part)
+
+    def tell(self) -> int:
+        """Give the position, which is the number of bytes."""
+        return self.byte_count
+
+    def flush(self) -> None:
+        """Do nothing: close flushes."""
+
+    def close(self) -> None:
+        """Write out what is buffered."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self._file.close()
+        except OSError as failed:
+            _refuse(failed)
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex of the hash of all bytes so far."""
+        return self._hash.hexdigest()
+
+
+def _refuse(failed: OSError) -> NoReturn:
+    raise StorageUnavailable(
+        f"the folder for temporary files cannot be written: {failed.strerror}"
+    ) from failed
