@@ -10,7 +10,14 @@ from staging.catalog.budget import lock_usage
 from staging.catalog.database import Database
 from staging.catalog.fencing import fence_out
 from staging.catalog.moves import change_job, lock_job
-from staging.catalog.tables import AttemptState, PartitionState, Row, attempts, partitions
+from staging.catalog.tables import (
+    IS_WAITING,
+    AttemptState,
+    PartitionState,
+    Row,
+    attempts,
+    partitions,
+)
 from staging.core.chunks import Failure
 from staging.core.errors import StaleAttempt
 from staging.core.jobs import JobState
@@ -20,7 +27,7 @@ _NEXT = (
     sa.select(partitions)
     .where(
         partitions.c.job_id == sa.bindparam("of_job"),
-        partitions.c.state == PartitionState.WAITING,
+        IS_WAITING,
         sa.or_(partitions.c.not_before.is_(None), partitions.c.not_before <= sa.bindparam("now")),
     )
     .order_by(partitions.c.partition_id)

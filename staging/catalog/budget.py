@@ -9,7 +9,7 @@ from staging.catalog.tables import READS_NOW, jobs
 _IN_USE = sa.select(
     sa.func.coalesce(sa.func.sum(jobs.c.running_attempts), 0),
     sa.func.coalesce(sa.func.sum(jobs.c.holders), 0),
-).where(jobs.c.connection == sa.bindparam("connection"), sa.text(f"({READS_NOW})"))
+).where(jobs.c.connection == sa.bindparam("connection"), READS_NOW)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('staging ' || :connection, 0))")
 
 

@@ -4,11 +4,16 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from staging.catalog.tables import AttemptState, PartitionState, Row, attempts, partitions
-
-_RUNNING = sa.and_(
-    partitions.c.job_id == sa.bindparam("of_job"), partitions.c.state == PartitionState.RUNNING
+from staging.catalog.tables import (
+    IS_RUNNING,
+    AttemptState,
+    PartitionState,
+    Row,
+    attempts,
+    partitions,
 )
+
+_RUNNING = sa.and_(partitions.c.job_id == sa.bindparam("of_job"), IS_RUNNING)
 _END_ATTEMPTS = (
     sa.update(attempts)
     .where(

@@ -1,6 +1,6 @@
 """Deleting: which objects a final job still has, and which objects are nobody's."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from staging.catalog.database import Database
 from staging.catalog.moves import change_job, lock_job, revise_job
 from staging.catalog.rows import CHUNK_COLUMNS, chunk_of
-from staging.catalog.tables import AttemptState, attempts, chunks, jobs
+from staging.catalog.tables import IS_UNDELETED, AttemptState, attempts, chunks, jobs
 from staging.core.chunks import Chunk, attempt_of_key
 from staging.core.ids import chunk_id
 from staging.core.jobs import FINAL
@@ -16,12 +16,12 @@ from staging.core.partitions import Attempt
 
 _ASKED_AT_ONCE = 500
 _LARGEST = 2**63 - 1
-_UNDELETED = (
+_LEFT = (
     sa.select(*CHUNK_COLUMNS)
     .join(jobs, jobs.c.job_id == chunks.c.job_id)
     .where(
         chunks.c.job_id == sa.bindparam("of_job"),
-        chunks.c.deleted_at.is_(None),
+        IS_UNDELETED,
         jobs.c.state.in_(FINAL),
     )
     .order_by(chunks.c.chunk_index)
@@ -32,9 +32,16 @@ _DELETE = (
     .where(
         chunks.c.job_id == sa.bindparam("of_job"),
         chunks.c.chunk_id == sa.bindparam("of_chunk"),
-        chunks.c.deleted_at.is_(None),
+        IS_UNDELETED,
     )
     .values(deleted_at=sa.bindparam("at"))
+)
+_KEPT_ATTEMPTS = sa.select(attempts.c.job_id, attempts.c.partition_id, attempts.c.fence).where(
+    attempts.c.job_id == sa.bindparam("of_job"),
+    attempts.c.partition_id.in_(sa.bindparam("of_partitions", expanding=True)),
+    sa.or_(
+        attempts.c.state == AttemptState.RUNNING, attempts.c.ended_at > sa.bindparam("ended_by")
+    ),
 )
 
 
@@ -48,7 +55,7 @@ class Purging(Database):
         """
         with self._reading() as connection:
             asked = {"of_job": job_id, "at_most": limit}
-            return [chunk_of(row) for row in connection.execute(_UNDELETED, asked)]
+            return [chunk_of(row) for row in connection.execute(_LEFT, asked)]
 
     def mark_deleted(self, job_id: str, chunk_ids: Sequence[str], *, now: datetime) -> None:
         """Record that the objects of a final job's chunks are gone; no-op for any other job.
@@ -70,7 +77,7 @@ class Purging(Database):
         """
         with self._writing() as connection:
             job = lock_job(connection, job_id)
-            left = connection.execute(_UNDELETED, {"of_job": job_id, "at_most": 1}).first()
+            left = connection.execute(_LEFT, {"of_job": job_id, "at_most": 1}).first()
             if job.state not in FINAL or left is not None:
                 return False
             change_job(connection, job, purged_at=job.purged_at or now, holders=0)
@@ -106,7 +113,7 @@ def _parts(
 def _garbage(
     connection: sa.Connection, part: Sequence[tuple[str, Attempt]], ended_by: datetime
 ) -> list[str]:
-    kept_attempts = _kept_attempts(connection, {_name(attempt) for _, attempt in part}, ended_by)
+    kept_attempts = _kept_attempts(connection, [attempt for _, attempt in part], ended_by)
     kept_keys = _kept_keys(connection, [key for key, _ in part])
     return [
         key for key, attempt in part if key not in kept_keys and _name(attempt) not in kept_attempts
@@ -118,18 +125,20 @@ def _name(attempt: Attempt) -> tuple[str, int, int]:
 
 
 def _kept_attempts(
-    connection: sa.Connection, names: Collection[tuple[str, int, int]], ended_by: datetime
+    connection: sa.Connection, asked: Sequence[Attempt], ended_by: datetime
 ) -> set[tuple[str, int, int]]:
-    name = (attempts.c.job_id, attempts.c.partition_id, attempts.c.fence)
-    query = sa.select(*name).where(
-        sa.tuple_(*name).in_(list(names)),
-        sa.or_(attempts.c.state == AttemptState.RUNNING, attempts.c.ended_at > ended_by),
-    )
-    return {(row.job_id, row.partition_id, row.fence) for row in connection.execute(query)}
+    partitions_by_job: dict[str, set[int]] = {}
+    for attempt in asked:
+        partitions_by_job.setdefault(attempt.job_id, set()).add(attempt.partition_id)
+    kept: set[tuple[str, int, int]] = set()
+    for job_id, partition_ids in partitions_by_job.items():
+        wanted = {"of_job": job_id, "of_partitions": list(partition_ids), "ended_by": ended_by}
+        kept |= {tuple(row) for row in connection.execute(_KEPT_ATTEMPTS, wanted)}
+    return kept
 
 
 def _kept_keys(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
     query = sa.select(chunks.c.key).where(
-        chunks.c.chunk_id.in_([chunk_id(key) for key in keys]), chunks.c.deleted_at.is_(None)
+        chunks.c.chunk_id.in_([chunk_id(key) for key in keys]), IS_UNDELETED
     )
     return set(connection.execute(query).scalars())

@@ -8,7 +8,7 @@ from staging.catalog.database import Database
 from staging.catalog.moves import brief_job
 from staging.catalog.plans import has_exports
 from staging.catalog.rows import options_of
-from staging.catalog.tables import Row, jobs
+from staging.catalog.tables import IS_UNPURGED, Row, jobs
 from staging.core.contracts import Standing
 from staging.core.jobs import FINAL, JobState
 from staging.core.retention import PAUSE_LIMIT, purge_delay
@@ -37,22 +37,18 @@ class Standings(Database):
         then = now - quiet
         with self._reading() as connection:
             found = connection.execute(_CANDIDATES, {"then": then})
-            return [row.job_id for row in found if _is_unsettled(row, then, purge_grace)]
+            return sorted(row.job_id for row in found if _is_unsettled(row, then, purge_grace))
 
 
-_CANDIDATES = (
-    sa.select(jobs)
-    .where(
-        jobs.c.purged_at.is_(None),
-        sa.or_(
-            sa.and_(
-                jobs.c.state.in_([*_ACTIVE, JobState.PAUSED, *FINAL]),
-                jobs.c.moved_at <= sa.bindparam("then"),
-            ),
-            sa.and_(jobs.c.state == JobState.STAGED, jobs.c.expires_at <= sa.bindparam("then")),
+_CANDIDATES = sa.select(jobs).where(
+    IS_UNPURGED,
+    sa.or_(
+        sa.and_(
+            jobs.c.state.in_([*_ACTIVE, JobState.PAUSED, *FINAL]),
+            jobs.c.moved_at <= sa.bindparam("then"),
         ),
-    )
-    .order_by(jobs.c.job_id)
+        sa.and_(jobs.c.state == JobState.STAGED, jobs.c.expires_at <= sa.bindparam("then")),
+    ),
 )
 
 

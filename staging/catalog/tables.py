@@ -63,8 +63,17 @@ def _job_id(**options: Any) -> sa.Column[str]:
 
 metadata = sa.MetaData()
 
-READS_NOW = "running_attempts > 0 OR holders > 0"
-"""Jobs that use connections of their source; an index holds just them."""
+READS_NOW = sa.text("(running_attempts > 0 OR holders > 0)")
+IS_UNPURGED = sa.text("purged_at IS NULL")
+IS_WAITING = sa.text("state = 'waiting'")
+IS_RUNNING = sa.text("state = 'running'")
+IS_UNDELETED = sa.text("deleted_at IS NULL")
+"""Conditions of partial indexes; a query that is to use one says the same words."""
+
+
+def _partial_index(name: str, *columns: str, where: sa.TextClause) -> sa.Index:
+    return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
 
 jobs = sa.Table(
     "jobs",
@@ -109,18 +118,8 @@ jobs = sa.Table(
     sa.Column("holders", sa.BigInteger, nullable=False),
     sa.Index("jobs_by_org", "org_id", "job_id"),
     sa.Index("jobs_by_org_and_state", "org_id", "state", "job_id"),
-    sa.Index(
-        "jobs_unpurged",
-        "state",
-        sqlite_where=sa.text("purged_at IS NULL"),
-        postgresql_where=sa.text("purged_at IS NULL"),
-    ),
-    sa.Index(
-        "jobs_reading",
-        "connection",
-        sqlite_where=sa.text(READS_NOW),
-        postgresql_where=sa.text(READS_NOW),
-    ),
+    _partial_index("jobs_unpurged", "state", where=IS_UNPURGED),
+    _partial_index("jobs_reading", "connection", where=READS_NOW),
 )
 
 partitions = sa.Table(
@@ -134,8 +133,8 @@ partitions = sa.Table(
     sa.Column("failures", sa.BigInteger, nullable=False),
     sa.Column("not_before", Instant),
     sa.Column("chunk_count", sa.BigInteger),
-    sa.Index("partitions_by_state", "job_id", "state", "partition_id"),
-    sqlite_with_rowid=False,
+    _partial_index("partitions_waiting", "job_id", "partition_id", where=IS_WAITING),
+    _partial_index("partitions_running", "job_id", "partition_id", where=IS_RUNNING),
 )
 
 attempts = sa.Table(
@@ -167,14 +166,7 @@ chunks = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("acked_at", Instant),
     sa.Column("deleted_at", Instant),
-    sa.Index(
-        "chunks_undeleted",
-        "job_id",
-        "chunk_index",
-        sqlite_where=sa.text("deleted_at IS NULL"),
-        postgresql_where=sa.text("deleted_at IS NULL"),
-    ),
-    sqlite_with_rowid=False,
+    _partial_index("chunks_undeleted", "job_id", "chunk_index", where=IS_UNDELETED),
 )
 
 acks = sa.Table(

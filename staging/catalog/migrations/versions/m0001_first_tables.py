@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 revision = "0001"
 down_revision = None
 
-_READS_NOW = sa.text("running_attempts > 0 OR holders > 0")
+_READS_NOW = sa.text("(running_attempts > 0 OR holders > 0)")
 _UNPURGED = sa.text("purged_at IS NULL")
 _UNDELETED = sa.text("deleted_at IS NULL")
 
@@ -109,9 +109,12 @@ def _create_partitions_and_attempts() -> None:
         _count("failures"),
         _at("not_before"),
         sa.Column("chunk_count", sa.BigInteger),
-        sqlite_with_rowid=False,
     )
-    op.create_index("partitions_by_state", "partitions", ["job_id", "state", "partition_id"])
+    for state in ("waiting", "running"):
+        where = sa.text(f"state = '{state}'")
+        _create_partial_index(
+            f"partitions_{state}", "partitions", ["job_id", "partition_id"], where
+        )
     op.create_table(
         "attempts",
         _job(primary_key=True),
@@ -141,7 +144,6 @@ def _create_chunks_and_acks() -> None:
         sa.Column("key", sa.Text, nullable=False),
         _at("acked_at"),
         _at("deleted_at"),
-        sqlite_with_rowid=False,
     )
     _create_partial_index("chunks_undeleted", "chunks", ["job_id", "chunk_index"], _UNDELETED)
     op.create_table(
