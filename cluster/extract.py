@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ class ExtractRequest:
     on_unrepresentable: str
     parquet: ParquetOptions
     store: StoreConfig
+
+
+@cache
+def _store_at(config: StoreConfig) -> ObjectStore:
+    """Keep one client a process: Ray uses a process for many attempts."""
+    return ObjectStore(config)
 
 
 class Extraction:
@@ -92,7 +99,7 @@ class Extraction:
         )
 
     def _store(self, reading: Reading, schema: pa.Schema) -> Iterator[StoredChunk]:
-        store, unique = ObjectStore(self._request.store), uuid.uuid4().hex
+        store, unique = _store_at(self._request.store), uuid.uuid4().hex
         with tempfile.TemporaryDirectory(prefix="staging-") as folder:
             files = write_chunks(
                 self._timed(reading), schema, folder=Path(folder), options=self._request.parquet

@@ -6,6 +6,7 @@ snapshots in one job).
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import ray
 import ray.exceptions
@@ -83,9 +84,8 @@ class SnapshotHolders:
         own = self._book.hold(job_id, connection, exports)
         try:
             with self._session.use():
-                actor = _actor()
-                joined = actor.hold.remote(job_id, connection, (own, *exports))
-                other = ray.get(joined, timeout=_ACTOR_SECONDS)
+                joined = _actor().hold.remote(job_id, connection, (own, *exports))
+                other: str = ray.get(joined, timeout=_ACTOR_SECONDS)
         except (ClusterUnavailable, ray.exceptions.RayError, SourceError) as lost:
             _log.warning("second_holder_missing", job_id=job_id, error=type(lost).__name__)
             return (own,)
@@ -116,7 +116,7 @@ def start_actor() -> None:
     _actor()
 
 
-def _actor() -> "ray.actor.ActorHandle[HolderBook]":
+def _actor() -> Any:  # ray gives a handle whose methods cannot be typed
     return (
         ray.remote(HolderBook)
         .options(

@@ -1,10 +1,12 @@
 """The connection of one process to Ray, made again whenever the cluster was lost."""
 
+import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 import ray.exceptions
@@ -105,7 +107,7 @@ class RaySession:
                 address=self.address,
                 namespace=NAMESPACE,
                 log_to_driver=False,
-                logging_level="warning",
+                logging_level=logging.WARNING,
                 configure_logging=False,
             )
             self.generation += 1
@@ -139,7 +141,8 @@ class RaySession:
 def _cpus() -> int:
     """Count the CPUs of the living nodes; 0 if this process's own node is not among them."""
     own = ray.get_runtime_context().get_node_id()
-    living = [node for node in ray.nodes() if node["Alive"]]
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # ray has no types here
+    living = [node for node in nodes if node["Alive"]]
     if own not in {node["NodeID"] for node in living}:
         return 0
     return max(1, int(sum(node["Resources"].get("CPU", 0) for node in living)))

@@ -173,7 +173,7 @@ class Batch:
             schema_fingerprint=job.schema_fingerprint or "",
             on_unrepresentable=options.on_unrepresentable,
             parquet=ParquetOptions(
-                options.chunk_target_bytes, options.compression, options.compression_level
+                options.chunk_target_bytes, options.compression, options.compression_level or 1
             ),
             store=self._parts.store_config,
         )

@@ -77,7 +77,7 @@ def collect_garbage(parts: Parts) -> int:
         garbage = parts.catalog.garbage_keys(keys, now=now(), grace=parts.garbage_grace)
         parts.store.delete(garbage)
         deleted += len(garbage)
-    parts.store.abort_unfinished_uploads(_UPLOAD_AGE)
+    parts.store.abort_unfinished_uploads(now() - _UPLOAD_AGE)
     if deleted:
         _log.info("garbage_deleted", objects=deleted)
     return deleted

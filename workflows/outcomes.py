@@ -37,7 +37,7 @@ class Patience:
 
     def delay_after(self, failures: int) -> timedelta:
         """How long to wait after so many failures."""
-        return min(self.longest, self.delay * 2 ** min(failures, 10))
+        return min(self.longest, self.delay * (1 << min(failures, 10)))
 
 
 _PATIENCE = {
