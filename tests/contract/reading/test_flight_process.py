@@ -1,0 +1,193 @@
+"""The Flight process: how it starts, how much it holds, how it stops."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import flight
+
+from staging.settings import is_loopback
+from tests.contract.reading.servers import ROOT, answers, free_port, start
+from tests.contract.reading.shelf import rows
+
+BIG = pa.concat_tables([rows(0, 50_000)] * 24).combine_chunks()
+"""Larger than what gRPC buffers for a reader that does not read."""
+
+
+@pytest.fixture
+def alone(environment, shelf, tmp_path):
+    """A Flight server of this test alone."""
+    port = free_port()
+    server = start(
+        "flight_server", {**environment, "STAGING_FLIGHT_PORT": str(port)}, tmp_path / "flight.log"
+    )
+    server.until(lambda: answers(port))
+    with flight.connect(f"grpc://127.0.0.1:{port}") as client:
+        yield server, client
+    server.stop()
+
+
+def ticket_of(client: flight.FlightClient, job_id: str) -> flight.Ticket:
+    return client.get_flight_info(flight.FlightDescriptor.for_path(job_id)).endpoints[0].ticket
+
+
+def descriptors(pid: int) -> list[str]:
+    opened = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            opened.append(os.readlink(link))
+        except FileNotFoundError:
+            continue
+    return [name for name in opened if "(deleted)" in name]
+
+
+def maps(pid: int) -> list[str]:
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return [line for line in lines if line.endswith("(deleted)")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"STAGING_TICKET_KEY": ""}, "STAGING_TICKET_KEY"),
+        ({"STAGING_HOST": "0.0.0.0"}, "STAGING_INSECURE_BIND"),
+    ],
+)
+def test_a_process_that_is_not_set_up_says_why_and_ends(environment, changed, said, tmp_path):
+    given = {**environment, "STAGING_FLIGHT_PORT": str(free_port()), **changed}
+    server = start("flight_server", given, tmp_path / "log")
+
+    assert server.process.wait(30) == 2
+    text = server.log.read_text()
+    assert said in text
+    assert "Traceback" not in text
+
+
+def test_loopback_is_told_from_other_addresses():
+    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "127.9.9.9")] == [True] * 3
+    assert [is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "host")] == [False] * 4
+
+
+def test_the_server_loads_none_of_what_cannot_share_its_process():
+    code = (
+        "import sys, flight_server.__main__ as m; m.check_isolation();"
+        "print(sorted(n for n in ('ray', 'grpc', 'temporalio') if n in sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("module", ["temporalio", "grpc", "ray"])
+def test_the_server_refuses_to_start_beside_such_a_module(module):
+    code = f"import sys, types; sys.modules['{module}'] = types.ModuleType('{module}')\n" + (
+        "from flight_server.__main__ import main\nsys.exit(main())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, module in ended.stderr) == (2, True)
+
+
+def test_more_streams_than_allowed_are_unavailable_and_freed_ones_serve_again(alone, shelf):
+    _, client = alone
+    ticket = ticket_of(client, shelf.stage(BIG))
+    held = [client.do_get(ticket) for _ in range(4)]
+    for stream in held:
+        stream.read_chunk()
+
+    with pytest.raises(flight.FlightUnavailableError, match="too_busy"):
+        client.do_get(ticket).read_all()
+
+    assert held[0].read_all().num_rows > 0
+    assert client.do_get(ticket).read_all().num_rows == BIG.num_rows
+    for stream in held[1:]:
+        stream.cancel()
+
+
+def test_a_client_that_vanishes_leaves_no_slot_no_file_and_no_map(alone, shelf):
+    server, client = alone
+    ticket = ticket_of(client, shelf.stage(BIG))
+    code = (
+        "import os, sys\nfrom pyarrow import flight\n"
+        "client = flight.connect(sys.argv[1])\n"
+        "streams = [client.do_get(flight.Ticket(sys.argv[2])) for _ in range(4)]\n"
+        "[stream.read_chunk() for stream in streams]\n"
+        "print('reading', flush=True)\nimport time; time.sleep(60)\n"
+    )
+    location = f"grpc://127.0.0.1:{_port(server)}"
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code, location, ticket.ticket.decode()], stdout=subprocess.PIPE
+    )
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == b"reading\n"
+    assert len(maps(server.process.pid)) == 4
+
+    reader.kill()
+    reader.wait()
+
+    deadline = time.monotonic() + 20
+    while maps(server.process.pid) or descriptors(server.process.pid):
+        assert time.monotonic() < deadline, maps(server.process.pid)
+        time.sleep(0.1)
+    assert client.do_get(ticket).read_all().num_rows == BIG.num_rows
+
+
+def test_the_process_stops_cleanly_also_while_a_reader_stalls(alone, shelf):
+    server, client = alone
+    stalled = client.do_get(ticket_of(client, shelf.stage(BIG)))
+    stalled.read_chunk()
+
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+
+    assert server.process.wait(15) == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in server.log.read_text()
+
+
+def refused_by_a_server_with(given, tmp_path, call) -> str:
+    """Start a server whose settings lead nowhere; give what a call is told."""
+    port = free_port()
+    server = start("flight_server", {**given, "STAGING_FLIGHT_PORT": str(port)}, tmp_path / "log")
+    server.until(lambda: answers(port))
+    try:
+        with (
+            flight.connect(f"grpc://127.0.0.1:{port}") as client,
+            pytest.raises(flight.FlightUnavailableError) as away,
+        ):
+            call(client)
+    finally:
+        server.stop()
+    return str(away.value).split(". Detail")[0]
+
+
+def test_the_catalog_being_away_is_unavailable_and_names_no_place(environment, tmp_path):
+    given = {**environment, "STAGING_CATALOG_URL": f"sqlite:///{tmp_path}/nowhere/catalog.db"}
+
+    told = refused_by_a_server_with(given, tmp_path, lambda client: list(client.list_flights()))
+
+    assert told == "catalog_unavailable: The catalog does not answer or cannot be written."
+
+
+def test_the_store_being_away_is_unavailable_and_names_no_place(environment, shelf, tmp_path):
+    job_id = shelf.stage(rows(0, 10))
+    given = {**environment, "STAGING_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+
+    told = refused_by_a_server_with(
+        given, tmp_path, lambda client: client.do_get(ticket_of(client, job_id)).read_all()
+    )
+
+    assert told == "storage_unavailable: The object store does not answer."
+
+
+def _port(server) -> int:
+    environ = Path(f"/proc/{server.process.pid}/environ").read_bytes().split(b"\0")
+    [port] = [each.split(b"=")[1] for each in environ if each.startswith(b"STAGING_FLIGHT_PORT=")]
+    return int(port)
