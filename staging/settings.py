@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     garbage_grace_seconds: int = Field(
         default=600, ge=0, description="Objects of ended attempts are deleted after so long."
     )
+    restart_reset_seconds: int = Field(
+        default=60,
+        ge=0,
+        description="A part of the embedded stack that was ready for so long may fail anew.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
     )

@@ -13,8 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from staging.local.child import start
+from staging.local.ports import PortBook
 from staging.local.postgres import EmbeddedPostgres, temporary_postgres
-from staging.local.seaweed import BUCKET, SeaweedPorts, seaweed
+from staging.local.seaweed import BUCKET, PREFERRED, SeaweedPorts, seaweed
 
 if TYPE_CHECKING:
     from staging.storage.objects import StoreConfig
@@ -35,7 +36,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[StoreConfig]":
     from staging.storage.objects import StoreConfig
 
     folder = tmp_path_factory.mktemp("s3")
-    ports = SeaweedPorts.choose(dict.fromkeys(("s3", "master", "filer", "volume", "admin"), 0))
+    ports = SeaweedPorts.choose(PortBook(), dict.fromkeys(PREFERRED, 0))
     keys = {
         "AWS_ACCESS_KEY_ID": secrets.token_hex(8),
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16),

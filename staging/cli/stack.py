@@ -1,0 +1,133 @@
+"""`staging up|down|status|logs|doctor|reset`: the embedded stack."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from staging.local.folder import StateFolder
+from staging.local.options import UpOptions, parse_existing
+from staging.local.runfile import PartStatus, as_stopped, living_run, read_run
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _folder() -> StateFolder:
+    from staging.settings import settings
+
+    return StateFolder(settings().state_dir.absolute())
+
+
+@app.command()
+def up(
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=ADDRESS]...", help="More existing parts.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when the stack is ready.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the API; 0: any.", min=0, max=65535)
+    ] = None,
+    use_existing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ADDRESS",
+            help="A part that runs already: temporal, s3, catalog or ray.",
+        ),
+    ] = None,
+) -> None:
+    """Start the embedded stack; without -d, keep it until Ctrl-C."""
+    options = UpOptions(port, parse_existing([*(use_existing or []), *(more or [])]))
+    if detach:
+        from staging.local.launch import start_in_background
+
+        run = start_in_background(_folder(), options)
+        for notice in run.notices:
+            typer.echo(notice)
+        _show(run.parts)
+    else:
+        from staging.local.supervisor import supervise
+        from staging.settings import settings
+
+        supervise(settings(), options, typer.echo)
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded stack; fine if it does not run."""
+    from staging.local.launch import stop
+
+    typer.echo("stopped" if stop(_folder()) else "not running")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the parts of the embedded stack."""
+    from staging.local.parts import PART_NAMES
+
+    folder = _folder()
+    last = living_run(folder) or read_run(folder)
+    if last is None or not last.parts:
+        parts = tuple(PartStatus.never_started(name, folder.log(name)) for name in PART_NAMES)
+    else:
+        parts = last.parts if last.is_alive() else as_stopped(last).parts
+    if as_json:
+        plain = [{name: getattr(each, name) for name in each.__slots__} for each in parts]
+        typer.echo(json.dumps({"parts": plain}))
+        return
+    if last is not None and last.error:
+        typer.echo(f"error: {last.error}", err=True)
+    _show(parts)
+
+
+@app.command()
+def logs(
+    part: Annotated[str, typer.Argument(help="temporal, s3, ray, api, worker, flight, …")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many to begin with.")
+    ] = 200,
+) -> None:
+    """Print the log of one part."""
+    from staging.local.follow import read_log
+
+    for text in read_log(_folder(), part, lines=lines, follow=follow):
+        typer.echo(text, nl=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Check every part and say how to mend it."""
+    from staging.local.doctor import examine
+
+    findings = examine(_folder())
+    for finding in findings:
+        typer.echo(f"{'ok ' if finding.is_ok else 'BAD'} {finding.what}")
+        if not finding.is_ok:
+            typer.echo(f"    {finding.fix}")
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete all state of the stopped stack: jobs, objects, logs, keys."""
+    from staging.local.reset import check_stopped, delete_state
+
+    folder = _folder()
+    check_stopped(folder)
+    if not yes:
+        typer.confirm(f"Delete all jobs, objects, logs and keys in {folder.root}?", abort=True)
+    delete_state(folder)
+    typer.echo(f"{folder.root} is empty")
+
+
+def _show(parts: tuple[PartStatus, ...]) -> None:
+    for part in parts:
+        where = part.url or ""
+        typer.echo(f"{part.name:<9}{part.state:<11}{part.pid or '-':<9}{where:<28}{part.log or ''}")

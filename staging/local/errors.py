@@ -1,0 +1,60 @@
+"""What can go wrong with the embedded stack; part of the one tree of `staging.core.errors`."""
+
+from staging.core.errors import InvalidValue, NotFound, StagingError, StateConflict, Unavailable
+
+
+class StackError(StagingError):
+    """The embedded stack could not do it."""
+
+    code = "stack_error"
+
+
+class ServerMissing(StackError):
+    """A server program of the embedded stack is not installed."""
+
+    code = "server_missing"
+
+
+class PortTaken(StackError):
+    """Another process listens on the port."""
+
+    code = "port_taken"
+
+
+class PartFailed(StackError):
+    """A part ended again and again, or did not start."""
+
+    code = "part_failed"
+
+
+class PartTimedOut(Unavailable):
+    """A part did not become ready in time."""
+
+    code = "part_timed_out"
+
+
+class StackTimedOut(Unavailable):
+    """The stack did not start or stop in time."""
+
+    code = "stack_timed_out"
+
+
+class UnknownPart(NotFound):
+    """The stack has no such part."""
+
+    code = "unknown_part"
+
+
+class BadExisting(InvalidValue):
+    """`--use-existing` takes temporal=HOST:PORT, s3=URL, catalog=URL or ray=HOST:PORT."""
+
+    code = "bad_existing"
+
+
+class StackRunning(StateConflict):
+    """The stack is running."""
+
+    code = "stack_running"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, current_state="running", allowed=["down"])
