@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from staging.core.errors import StorageUnavailable
+from staging.core.errors import SourceUnsupported, StorageUnavailable
 from staging.storage.encodings import Encodings
 from staging.storage.hashing_sink import HashingSink
 
@@ -40,7 +40,16 @@ class ParquetForm:
     encodings: Encodings
 
     def writer(self, sink: HashingSink) -> pq.ParquetWriter:
-        """Open pyarrow's writer: page checksums on, short decimals as integers."""
+        """Open pyarrow's writer: page checksums on, short decimals as integers.
+
+        Raises SourceUnsupported for a type that Parquet has no form for.
+        """
+        try:
+            return self._open(sink)
+        except pa.ArrowNotImplementedError as unknown:
+            raise SourceUnsupported(f"Parquet cannot hold a column: {unknown}") from unknown
+
+    def _open(self, sink: HashingSink) -> pq.ParquetWriter:
         return pq.ParquetWriter(
             sink,
             self.schema,
@@ -48,6 +57,7 @@ class ParquetForm:
             compression_level=self.compression_level if self.compression == "zstd" else None,
             use_dictionary=list(self.encodings.dictionary),
             column_encoding=dict(self.encodings.others),
+            write_statistics=list(self.encodings.statistics),
             store_decimal_as_integer=True,
             write_page_checksum=True,
         )
@@ -67,7 +77,12 @@ class Draft:
         self._path = Path(name)
         self._sink = HashingSink(self._path)
         self._schema = form.schema
-        self._writer = form.writer(self._sink)
+        try:
+            self._writer = form.writer(self._sink)
+        except SourceUnsupported:
+            self._sink.close()
+            self._path.unlink()
+            raise
         self._rows = 0
         self._footer_bytes = 0
 
