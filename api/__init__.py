@@ -1,1 +1,3 @@
-"""PLACEHOLDER"""
+"""The HTTP service: FastAPI over the catalog, the sources and the signer of links."""
+
+PREFIX = "/api/v1/staging"

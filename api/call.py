@@ -1,0 +1,50 @@
+"""What each operation is given: who calls, the parts of the service, and what may wait."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Depends, Request
+
+from api.orchestration import wake
+from api.wiring import Wiring
+from staging.core.contracts import Signal
+from staging.core.errors import BadIdentity
+from staging.core.identity import Identity, read_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request under way."""
+
+    identity: Identity
+    parts: Wiring
+    background: BackgroundTasks
+
+    @property
+    def org_id(self) -> int:
+        """The caller's organisation."""
+        return self.identity.org_id
+
+    def wake_later(self, job_id: str, signal: Signal | None = None) -> None:
+        """Start or signal the job's workflow once the answer is sent."""
+        self.background.add_task(wake, self.parts.orchestration, job_id, signal)
+
+
+async def receive_call(request: Request, background: BackgroundTasks) -> Call:
+    """Read the identity headers; raises BadIdentity, also when one is given twice."""
+    identity = read_identity(_only(request, "X-Org-ID"), _only(request, "X-User-ID"))
+    return Call(identity, request.app.state.wiring, background)
+
+
+def _only(request: Request, name: str) -> str | None:
+    raw = name.lower().encode()
+    given = [value for key, value in request.headers.raw if key.lower() == raw]
+    if len(given) > 1:
+        raise BadIdentity(f"{name} is given twice")
+    try:
+        return given[0].decode() if given else None
+    except UnicodeDecodeError as wrong:
+        raise BadIdentity(f"{name} is not UTF-8") from wrong
+
+
+ThisCall = Annotated[Call, Depends(receive_call)]

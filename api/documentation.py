@@ -1,0 +1,137 @@
+"""Complete the OpenAPI document: identity, problems, headers and examples of every operation."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from api import PREFIX
+from api.errors import RETRY_AFTER_SECONDS
+from api.examples import ANSWERS, CHUNK_ID, JOB_ID, REQUESTS
+from api.models.answers import ProblemAnswer
+from api.problem_examples import problems_of
+from api.problems import PROBLEM_JSON, problem_json
+
+VERSION = "1.0.0"
+_TITLE = "Staging Service"
+_DESCRIPTION = (
+    "Stages a table as Parquet chunks, readable by presigned link or by Arrow Flight while they "
+    "are still being made."
+)
+_SCHEMAS = "#/components/schemas/"
+_REQUEST_ID = "0d5f7f3e-2f5b-4f0e-9d3c-6f3a1f1b2c4d"
+_IDENTITY: list[dict[str, Any]] = [
+    {
+        "name": "X-Org-ID",
+        "in": "header",
+        "description": "The organisation; 1 unless given.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1},
+    },
+    {
+        "name": "X-User-ID",
+        "in": "header",
+        "description": "Recorded on what the user creates; printable characters.",
+        "schema": {"type": "string", "maxLength": 128},
+    },
+]
+_ETAG = {"ETag": {"description": 'The revision, `W/"7"`.', "schema": {"type": "string"}}}
+_HEADERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("create_job", "202"): {
+        **_ETAG,
+        "Location": {"description": "The job.", "schema": {"type": "string"}},
+        "Idempotent-Replayed": {
+            "description": "`true` if the key had made the job before.",
+            "schema": {"type": "string"},
+        },
+    },
+    ("read_job", "200"): _ETAG,
+    ("read_job", "304"): _ETAG,
+    ("refresh_chunk", "200"): {
+        "Cache-Control": {"description": "`no-store`.", "schema": {"type": "string"}}
+    },
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
+    }
+}
+
+
+def document(app: FastAPI) -> None:
+    """Make the application give the completed document, built once."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _completed(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _completed(app: FastAPI) -> dict[str, Any]:
+    found = get_openapi(title=_TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes)
+    schemas = found["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    _, problem = models_json_schema(
+        [(ProblemAnswer, "serialization")], ref_template=_SCHEMAS + "{model}"
+    )
+    schemas.update(problem["$defs"])
+    for path, operation in _operations(found):
+        _complete(operation, path)
+    return found
+
+
+def _operations(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in found["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def _complete(operation: dict[str, Any], path: str) -> None:
+    name, is_prefixed = operation["operationId"], path.startswith(PREFIX)
+    responses = operation["responses"]
+    responses.pop("422", None)
+    for status, response in responses.items():
+        response.setdefault("headers", {}).update(_HEADERS.get((name, status), {}))
+        _add_example(response)
+    if is_prefixed:
+        operation.setdefault("parameters", []).extend(_IDENTITY)
+    if "requestBody" in operation:
+        _add_request_examples(operation["requestBody"]["content"]["application/json"])
+    instance = path.format(job_id=JOB_ID, chunk_id=CHUNK_ID)
+    for code, errors in problems_of(name, is_prefixed=is_prefixed).items():
+        shown = [problem_json(e, instance=instance, request_id=_REQUEST_ID) for e in errors]
+        responses[str(code)] = _problem_response(code, shown)
+
+
+def _problem_response(code: int, shown: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "description": "; ".join(dict.fromkeys(each["title"] for each in shown)),
+        "headers": _RETRY_AFTER if code == 503 else {},
+        "content": {
+            PROBLEM_JSON: {
+                "schema": {"$ref": _SCHEMAS + "ProblemAnswer"},
+                "examples": {each["code"]: {"value": each} for each in shown},
+            }
+        },
+    }
+
+
+def _add_example(response: dict[str, Any]) -> None:
+    for content in response.get("content", {}).values():
+        content["examples"] = {"answer": {"value": ANSWERS[_model(content["schema"])]}}
+
+
+def _add_request_examples(content: dict[str, Any]) -> None:
+    examples = REQUESTS[_model(content["schema"])]
+    content["examples"] = {name: {"value": value} for name, value in examples.items()}
+
+
+def _model(schema: dict[str, Any]) -> str:
+    """Name the model that a schema refers to, also where it may be null."""
+    reference = schema.get("$ref") or schema["anyOf"][0]["$ref"]
+    return str(reference).removeprefix(_SCHEMAS)

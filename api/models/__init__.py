@@ -1,0 +1,1 @@
+"""The JSON that the contract takes and gives, as pydantic models."""

@@ -1,0 +1,76 @@
+"""One condition of a source, its value checked against its operator."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+
+from api.models.text import Name
+from staging.core.source_spec import Filter
+
+_NO_VALUE = frozenset({"is_null", "not_null"})
+_LISTS = frozenset({"in", "not_in"})
+_MAX_LISTED = 10_000
+_SCALAR: list[dict[str, Any]] = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
+_VALUE = {
+    "anyOf": [
+        *_SCALAR,
+        {"type": "array", "items": {"anyOf": _SCALAR}, "minItems": 1, "maxItems": _MAX_LISTED},
+        {"type": "null"},
+    ]
+}
+
+
+class FilterBody(BaseModel):
+    """A condition on rows: `column op value`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    column: Name
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not_in", "is_null", "not_null", "like"]
+    value: Annotated[Any, WithJsonSchema(_VALUE)] = Field(
+        default=None,
+        validate_default=True,
+        description="A scalar; a list for in and not_in; nothing for is_null and not_null.",
+    )
+
+    @field_validator("value")
+    @classmethod
+    def _value_fits(cls, value: Any, info: ValidationInfo) -> Any:
+        op = info.data.get("op", "=")
+        if op in _NO_VALUE:
+            return _nothing(op, value)
+        return _listed(op, value) if op in _LISTS else _scalar(op, value)
+
+    def filter(self) -> Filter:
+        """Give the condition in the words of staging.core."""
+        return Filter(self.column, self.op, self.value)
+
+
+def _nothing(op: str, value: Any) -> None:
+    if value is not None:
+        raise ValueError(f"{op} takes no value")
+
+
+def _listed(op: str, value: Any) -> Any:
+    if not isinstance(value, list) or not 1 <= len(value) <= _MAX_LISTED:
+        raise ValueError(f"{op} takes a list of 1 to {_MAX_LISTED} values")
+    return [_scalar(op, each) for each in value]
+
+
+def _scalar(op: str, value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{op} takes a string, a number, true or false")
+    if isinstance(value, str):
+        _check_text(op, value)
+    elif op == "like":
+        raise ValueError("like takes a string")
+    return value
+
+
+def _check_text(op: str, text: str) -> None:
+    try:
+        is_text = "\0" not in text.encode().decode()
+    except UnicodeEncodeError:
+        is_text = False
+    if not is_text:
+        raise ValueError(f"{op} takes text without NUL and without half a surrogate pair")

@@ -1,0 +1,59 @@
+"""The query strings that clients send."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.models.text import Label, WholeNumber
+from staging.core.jobs import JobState
+
+_LARGEST_INDEX = 2**31 - 1
+_TOKEN = Field(
+    default=None, min_length=1, max_length=512, description="`next_page_token` of a page."
+)
+
+
+class QueryString(BaseModel):
+    """The parameters of one operation; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JobsQuery(QueryString):
+    """Which jobs to list."""
+
+    state: JobState | None = Field(default=None, description="Only jobs in this state.")
+    label: Label | None = Field(default=None, description="Only jobs with this label, `key:value`.")
+    page_size: WholeNumber = Field(default=50, ge=1, le=200)
+    page_token: str | None = _TOKEN
+
+
+class ChunksQuery(QueryString):
+    """Which page of a job's chunks."""
+
+    page_size: WholeNumber = Field(default=100, ge=1, le=1000)
+    page_token: str | None = _TOKEN
+    since_index: WholeNumber | None = Field(
+        default=None,
+        ge=0,
+        le=_LARGEST_INDEX,
+        description="First index, inclusive; not together with `page_token`.",
+    )
+
+
+class JobQuery(ChunksQuery):
+    """Which page of chunks to show with the job, and how long to wait for news."""
+
+    wait_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=50,
+        allow_inf_nan=False,
+        description="With If-None-Match: wait so long for another revision.",
+    )
+
+
+class RefreshQuery(QueryString):
+    """How long the new link shall live."""
+
+    url_ttl_seconds: WholeNumber | None = Field(
+        default=None, ge=1, le=604_800, description="Default: the job's own."
+    )

@@ -1,0 +1,151 @@
+"""The bodies that clients send, checked against the contract's ranges."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from api.models.filters import FilterBody
+from api.models.text import LabelKey, LabelValue, Name, Query, Scalar, Target
+from staging.core.jobs import JobOptions, Retain
+from staging.core.source_spec import SourceSpec
+
+_MIB = 1024 * 1024
+_GIB = 1024 * _MIB
+_MAX_FILTERS = 100
+_MAX_COLUMNS = 10_000
+
+
+class Body(BaseModel):
+    """A JSON object that takes no unknown member and no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class IncrementalBody(Body):
+    """Only the rows whose column is greater than a value."""
+
+    column: Name
+    after: Scalar = None
+
+
+class SourceBody(Body):
+    """What to read; exactly one of `table`, `path` and `query` is given."""
+
+    connection: Name = Field(description="A connection's name; GET /connections lists them.")
+    table: Target | None = Field(default=None, description="A table or view, `schema.table`.")
+    path: Target | None = Field(default=None, description="A file, folder or glob inside the root.")
+    query: Query | None = Field(default=None, description="SQL, where the connection allows it.")
+    columns: Annotated[list[Name], Field(min_length=1, max_length=_MAX_COLUMNS)] | None = Field(
+        default=None, description="The columns to read, in this order; null is all of them."
+    )
+    filters: Annotated[list[FilterBody], Field(max_length=_MAX_FILTERS)] = Field(
+        default_factory=list, description="Conditions on rows, joined by AND."
+    )
+    partition_by: Name | None = Field(
+        default=None, description="A column to split by: a hint, ignored where it does not help."
+    )
+    incremental: IncrementalBody | None = None
+    version: Scalar = Field(default=None, description="A version of a lake table.")
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_differ(cls, given: list[str] | None) -> list[str] | None:
+        return None if given is None else _all_differ(given)
+
+    @model_validator(mode="after")
+    def _has_one_target(self) -> Self:
+        if sum(each is not None for each in (self.table, self.path, self.query)) != 1:
+            raise ValueError("give exactly one of table, path and query")
+        return self
+
+    def spec(self) -> SourceSpec:
+        """Give the source in the words of staging.core."""
+        return SourceSpec(
+            connection=self.connection,
+            table=self.table,
+            path=self.path,
+            query=self.query,
+            columns=tuple(self.columns) if self.columns is not None else None,
+            filters=tuple(each.filter() for each in self.filters),
+        )
+
+
+class OptionsBody(Body):
+    """How to stage it."""
+
+    chunk_target_bytes: int = Field(
+        default=64 * _MIB,
+        ge=_MIB,
+        le=_GIB,
+        description="Parquet bytes a chunk, within a factor of 2.",
+    )
+    compression: Literal["zstd", "snappy", "lz4", "none"] = "zstd"
+    compression_level: int | None = Field(
+        default=None,
+        ge=1,
+        le=19,
+        description="Of zstd alone; 1 unless given.",
+        validate_default=True,
+    )
+    consistency: Literal["snapshot", "best_effort"] = "snapshot"
+    max_snapshot_age_seconds: int = Field(default=3600, ge=60, le=86_400)
+    ttl_seconds: int = Field(default=86_400, ge=1, le=2_592_000)
+    url_ttl_seconds: int = Field(default=3600, ge=1, le=604_800)
+    retain: Literal["until_acked", "until_expired"] = "until_acked"
+    consumers: list[Name] = Field(default_factory=lambda: ["default"], min_length=1, max_length=32)
+    on_unrepresentable: Literal["fail", "null"] = "fail"
+    parallelism: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Partitions read at once; null is the connection's budget.",
+    )
+
+    @field_validator("compression_level")
+    @classmethod
+    def _level_fits(cls, level: int | None, info: ValidationInfo) -> int | None:
+        compression = info.data.get("compression", "zstd")
+        if compression == "zstd":
+            return 1 if level is None else level
+        if level is not None:
+            raise ValueError(f"{compression} has no level; leave it out")
+        return None
+
+    @field_validator("consumers")
+    @classmethod
+    def _consumers_differ(cls, given: list[str]) -> list[str]:
+        return _all_differ(given)
+
+    def options(self) -> JobOptions:
+        """Give the options in the words of staging.core."""
+        given: dict[str, Any] = self.model_dump()
+        return JobOptions(
+            **given | {"retain": Retain(self.retain), "consumers": tuple(self.consumers)}
+        )
+
+
+class JobBody(Body):
+    """A job to be accepted."""
+
+    source: SourceBody
+    name: Name | None = Field(default=None, description="For people; need not be unique.")
+    labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=dict, max_length=64, description="Words to find the job by."
+    )
+    options: OptionsBody = OptionsBody()
+
+
+class AckBody(Body):
+    """Who has the chunk, and the hash of what was read."""
+
+    consumer: Name = "default"
+    sha256: str | None = Field(
+        default=None, pattern="^[0-9a-fA-F]{64}$", description="SHA-256 of the object's bytes, hex."
+    )
+
+
+def _all_differ(names: Sequence[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise ValueError("a name is given twice")
+    return list(names)

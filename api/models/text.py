@@ -1,0 +1,41 @@
+"""Texts and numbers as the contract bounds them."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+_CONTROLS = r"\x00-\x1f\x7f"
+_DIGITS = re.compile("[0-9]{1,19}", re.ASCII)
+_SCALAR = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}]}
+
+
+def _digits(given: Any) -> Any:
+    """Take a whole number from a query only as plain digits."""
+    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+        raise ValueError("must be a whole number in decimal digits")
+    return given
+
+
+def _scalar(given: Any) -> Any:
+    if not isinstance(given, str | int | float | None):
+        raise ValueError("must be a string, a number, true, false or null")
+    return given
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=rf"^[^{_CONTROLS}]+$")]
+"""A name without control characters: of a job, a connection, a consumer, a column."""
+Target = Annotated[str, Field(min_length=1, max_length=1024, pattern=rf"^[^{_CONTROLS}]+$")]
+"""A table, or a path inside a connection's root."""
+LabelKey = Annotated[str, Field(min_length=1, max_length=128, pattern=rf"^[^:{_CONTROLS}]+$")]
+LabelValue = Annotated[str, Field(max_length=256, pattern=rf"^[^{_CONTROLS}]*$")]
+Label = Annotated[
+    str, Field(max_length=385, pattern=rf"^[^:{_CONTROLS}]{{1,128}}:[^{_CONTROLS}]{{0,256}}$")
+]
+"""One label as a query writes it, `key:value`; the key ends at the first colon."""
+Query = Annotated[str, Field(min_length=1, max_length=100_000, pattern=r"^[^\x00]*$")]
+"""SQL text; it may have line breaks."""
+Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(_SCALAR)]
+"""Any JSON value that is not a list or an object."""
+WholeNumber = Annotated[int, BeforeValidator(_digits)]
+"""A whole number in a query string."""

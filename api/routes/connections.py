@@ -1,0 +1,17 @@
+"""Connections: what a source may name."""
+
+from fastapi import APIRouter, Response
+from starlette.responses import JSONResponse
+
+from api.call import ThisCall
+from api.models.answers import ConnectionsAnswer
+from api.registry import connections_of
+
+router = APIRouter(tags=["connections"])
+
+
+@router.get("/connections", response_model=ConnectionsAnswer)
+def list_connections(call: ThisCall) -> Response:
+    """List the connections that the organisation may use; never where they lead."""
+    found = connections_of(call.parts.connections, call.org_id)
+    return JSONResponse({"connections": [{"name": c.name, "kind": c.kind} for c in found]})

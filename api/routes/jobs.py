@@ -1,0 +1,100 @@
+"""Jobs: create, list, read, cancel, pause, resume."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from api import PREFIX
+from api.accepting import accept_job
+from api.body import JsonRoute
+from api.call import ThisCall
+from api.etags import etag, is_known
+from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer
+from api.models.queries import JobQuery, JobsQuery
+from api.models.requests import JobBody
+from api.reading import job_answer, job_page, sealed_manifest
+from api.requesting import request_answer
+from staging.core.contracts import Signal
+
+ALREADY: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobAnswer, "description": "The job stood there already."}
+}
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Still that revision."}}
+IdempotencyKeyHeader = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)
+]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
+
+router = APIRouter(route_class=JsonRoute, tags=["jobs"])
+
+
+@router.post("/jobs", status_code=202, response_model=JobAnswer)
+async def create_job(
+    body: JobBody, call: ThisCall, idempotency_key: IdempotencyKeyHeader = None
+) -> Response:
+    """Accept a job; its source is asked first, for at most 5 s."""
+    accepted = await accept_job(call.parts, call.identity, body, idempotency_key)
+    headers = {"Location": f"{PREFIX}/jobs/{accepted.job.job_id}"}
+    if accepted.is_replayed:
+        headers["Idempotent-Replayed"] = "true"
+    else:
+        call.wake_later(accepted.job.job_id)
+    return await run_in_threadpool(
+        job_answer, call.parts, accepted.job, status=202, headers=headers
+    )
+
+
+@router.get("/jobs", response_model=JobPageAnswer)
+def list_jobs(query: Annotated[JobsQuery, Query()], call: ThisCall) -> Response:
+    """List the organisation's jobs, newest first."""
+    return JSONResponse(job_page(call.parts, call.org_id, query))
+
+
+@router.get("/jobs/{job_id}", response_model=JobAnswer, responses=UNCHANGED)
+async def read_job(
+    job_id: str,
+    query: Annotated[JobQuery, Query()],
+    call: ThisCall,
+    request: Request,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read a job with a page of its chunks; with If-None-Match and wait_seconds, its next news."""
+    revision = await call.parts.watch.revision(
+        (call.org_id, job_id),
+        unlike=if_none_match,
+        seconds=query.wait_seconds,
+        has_left=request.is_disconnected,
+    )
+    if is_known(if_none_match, revision):
+        return Response(status_code=304, headers={"ETag": etag(revision)})
+    job = await run_in_threadpool(call.parts.catalog.job, call.org_id, job_id)
+    return await run_in_threadpool(job_answer, call.parts, job, query)
+
+
+@router.delete("/jobs/{job_id}", status_code=202, response_model=JobAnswer, responses=ALREADY)
+def cancel_job(job_id: str, call: ThisCall) -> Response:
+    """Cancel a job: nothing of it becomes visible any more, and its objects go."""
+    asked = call.parts.catalog.request_cancel(call.org_id, job_id, now=call.parts.now())
+    return request_answer(call, asked, Signal.CANCEL)
+
+
+@router.post("/jobs/{job_id}/pause", status_code=202, response_model=JobAnswer, responses=ALREADY)
+def pause_job(job_id: str, call: ThisCall) -> Response:
+    """Pause a job: no new partition starts, and the TTL clock stands still."""
+    asked = call.parts.catalog.request_pause(call.org_id, job_id, now=call.parts.now())
+    return request_answer(call, asked, Signal.PAUSE)
+
+
+@router.post("/jobs/{job_id}/resume", status_code=202, response_model=JobAnswer, responses=ALREADY)
+def resume_job(job_id: str, call: ThisCall) -> Response:
+    """Resume a job; only what is missing is read."""
+    asked = call.parts.catalog.request_resume(call.org_id, job_id, now=call.parts.now())
+    return request_answer(call, asked, Signal.RESUME)
+
+
+@router.get("/jobs/{job_id}/manifest", response_model=ManifestAnswer)
+def read_manifest(job_id: str, call: ThisCall) -> Response:
+    """Read the sealed manifest, also after the chunks are deleted."""
+    return JSONResponse(sealed_manifest(call.parts, call.parts.catalog.job(call.org_id, job_id)))
