@@ -1,0 +1,64 @@
+"""The bounds of a Postgres partition as the catalog keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from staging.sources.postgres.pages import PageRange, strides
+
+_MOST_BATCH_ROWS = 122_880
+_VECTOR_ROWS = 2048
+"""DuckDB's unit: it reads no fewer rows than this at once."""
+_UNKNOWN_BATCH_ROWS = 16 * _VECTOR_ROWS
+_BATCH_BYTES = 24 * 1024 * 1024
+_MOST_VECTOR_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBounds:
+    """A range of pages, None for all rows, and how many rows are in memory at once."""
+
+    pages: PageRange | None = None
+    batch_rows: int = _UNKNOWN_BATCH_ROWS
+    stride_pages: int | None = None
+    """Pages a query reads at once, where a vector of rows would be too large."""
+    table_pages: int = 0
+
+    def ranges(self) -> tuple[PageRange | None, ...]:
+        """Give what each query reads, in order."""
+        if self.pages is None:
+            return (None,)
+        return strides(self.pages, self.stride_pages, self.table_pages)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the JSON that the catalog keeps."""
+        shown: dict[str, Any] = {"batch_rows": self.batch_rows}
+        if self.pages is not None:
+            shown |= {"first_page": self.pages.first, "end_page": self.pages.end}
+        if self.stride_pages is not None:
+            shown |= {"stride_pages": self.stride_pages, "table_pages": self.table_pages}
+        return shown
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "ReadBounds":
+        """Read what to_json gave."""
+        pages = None
+        if "first_page" in stored:
+            pages = PageRange(stored["first_page"], stored["end_page"])
+        return cls(
+            pages, stored["batch_rows"], stored.get("stride_pages"), stored.get("table_pages", 0)
+        )
+
+
+def batch_rows_for(row_bytes: float) -> int:
+    """Choose the rows of a batch so that it stays small; whole vectors."""
+    if row_bytes <= 0:
+        return _UNKNOWN_BATCH_ROWS
+    vectors = int(_BATCH_BYTES / row_bytes / _VECTOR_ROWS)
+    return max(1, min(vectors, _MOST_BATCH_ROWS // _VECTOR_ROWS)) * _VECTOR_ROWS
+
+
+def stride_for(row_bytes: float, page_bytes: float) -> int | None:
+    """Choose the pages of one query where a vector of rows would be too large, else None."""
+    is_wide = row_bytes * _VECTOR_ROWS > _MOST_VECTOR_BYTES or page_bytes > _BATCH_BYTES
+    return max(1, int(_BATCH_BYTES / page_bytes)) if is_wide and page_bytes else None

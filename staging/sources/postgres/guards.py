@@ -1,0 +1,58 @@
+"""Find values that the engine changed silently, in the batches themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from staging.core.errors import Unrepresentable
+
+_EARLIEST_DAY = -2_440_588
+"""The first date that Postgres has, day 0 of the Julian calendar, in days from 1970."""
+_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """The stored integers of a type that mean what they say; anything else is not representable."""
+
+    storage: pa.DataType
+    first: int
+    last: int
+
+
+_BOUNDS: Mapping[int, _Bounds] = {
+    # Infinity is ±(2^31 - 1) days.
+    pa.date32().id: _Bounds(pa.int32(), _EARLIEST_DAY, 2_145_031_948),
+    # 24:00:00 is a time in Postgres, not in Arrow.
+    pa.time64("us").id: _Bounds(pa.int64(), 0, _DAY - 1),
+    # Infinity is ±(2^63 - 1); what lies past year 294246 wraps around to before the first date.
+    pa.timestamp("us").id: _Bounds(pa.int64(), _EARLIEST_DAY * _DAY, 2**63 - 2),
+}
+
+
+def out_of_range(column: pa.Array) -> pa.Array | None:
+    """Mark the values that are infinite or out of range; None if there are none."""
+    bounds = _BOUNDS[column.type.id]
+    stored = column.view(bounds.storage)
+    extremes = pc.min_max(stored)
+    low, high = extremes["min"].as_py(), extremes["max"].as_py()
+    if low is None or (bounds.first <= low and high <= bounds.last):
+        return None
+    bad = pc.or_(pc.less(stored, bounds.first), pc.greater(stored, bounds.last))
+    return pc.fill_null(bad, False)
+
+
+def null_out(column: pa.Array, bad: pa.Array) -> pa.Array:
+    """Put NULL where a value is bad."""
+    return pc.if_else(bad, pa.scalar(None, column.type), column)
+
+
+def unrepresentable(column: str, count: int, kind: pa.DataType) -> Unrepresentable:
+    """Say which column holds values that have no form in its type, and how many were seen."""
+    values = "value" if count == 1 else "values"
+    return Unrepresentable(
+        f"column {column!r} holds at least {count} {values} that {kind} cannot represent; "
+        "filter them out, or set on_unrepresentable to null"
+    )

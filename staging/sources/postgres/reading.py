@@ -1,0 +1,145 @@
+"""Read one partition of a Postgres table in the job's snapshot."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from threading import Event
+from typing import Self
+
+import pyarrow as pa
+
+from staging.core.errors import InvalidValue, SnapshotLost, SourceChanged, SourceError
+from staging.core.manifest import SnapshotClass
+from staging.sources.connection import Connection
+from staging.sources.postgres.bounds import ReadBounds
+from staging.sources.postgres.engine import ENGINE_ERRORS, EngineSession
+from staging.sources.postgres.faults import of_engine
+from staging.sources.postgres.guards import unrepresentable
+from staging.sources.postgres.layout import UNCHANGED
+from staging.sources.postgres.session import NO_LIMIT, asking, server_name
+from staging.sources.postgres.shaping import Shaper
+from staging.sources.postgres.snapshot import begin_in
+from staging.sources.postgres.statement import Statement, compile_statement, watched
+from staging.sources.postgres.stop import stop_backend
+from staging.sources.source import NULL, ReadCancelled, ReadRequest
+
+
+class PostgresReading:
+    """One partition being read; see staging.sources.source.Reading."""
+
+    def __init__(self, connection: Connection, request: ReadRequest) -> None:
+        self._connection = connection
+        self._request = request
+        self._bounds = ReadBounds.from_json(request.bounds)
+        self._exports = _exports(request)
+        self._batches: Iterator[pa.RecordBatch] | None = None
+        self._shaper: Shaper | None = None
+        self._backend_pid = 0
+        self._cancelled = Event()
+        self._stopped = Event()
+
+    @property
+    def nulled(self) -> Mapping[str, int]:
+        """Count the values that became NULL so far, by column."""
+        return dict(self._shaper.nulled) if self._shaper else {}
+
+    def cancel(self) -> None:
+        """Stop the read and its query on the server, from another thread."""
+        self._cancelled.set()
+        if self._backend_pid and not self._stopped.is_set():
+            self._stop_backend(self._stopped)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        closing = getattr(self._batches, "close", None)
+        if closing is not None:
+            closing()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        self._batches = self._read()
+        return self._batches
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        try:
+            self._check_cancelled()
+            statement = watched(self._prepare(), self._request.on_unrepresentable == NULL)
+            self._shaper = Shaper(statement, self._request)
+            with self._session() as session:
+                yield from self._stream(session, statement, self._shaper)
+        except ENGINE_ERRORS as error:
+            raise self._translated(error) from error
+        except SourceError:
+            self._check_cancelled()
+            raise
+        finally:
+            self._stopped.set()
+
+    def _stream(
+        self, session: EngineSession, statement: Statement, shaper: Shaper
+    ) -> Iterator[pa.RecordBatch]:
+        self._backend_pid = session.backend_pid
+        try:
+            for pages in self._bounds.ranges():
+                self._check_cancelled()
+                for batch in session.batches(statement.rows(pages), self._bounds.batch_rows):
+                    self._check_cancelled()
+                    yield shaper.shape(batch)
+            self._check_cancelled()
+            self._verify(session, statement, shaper)
+        finally:
+            if session.is_reading:
+                self._stop_backend(None)
+
+    def _session(self) -> EngineSession:
+        return EngineSession(self._connection, self._request.session_name, NO_LIMIT, self._exports)
+
+    def _prepare(self) -> Statement:
+        """Describe the table again and try the snapshot, where every failure has a SQLSTATE."""
+        with asking(self._connection, self._request.session_name) as session:
+            try:
+                statement = compile_statement(session, self._connection, self._request.spec)
+            except InvalidValue as error:
+                raise SourceChanged(f"not as it was planned: {error.detail}") from error
+            if self._exports:
+                begin_in(session, self._exports)
+        if not statement.schema.equals(self._request.schema):
+            raise SourceChanged("the table's columns are not those of the plan any more")
+        return statement
+
+    def _verify(self, session: EngineSession, statement: Statement, shaper: Shaper) -> None:
+        """Look for what only shows at the end, while the transaction still stands."""
+        if not session.ask(UNCHANGED)[0][0]:
+            raise SourceChanged("the table was truncated or rewritten while it was read")
+        suspects = shaper.suspects
+        if not suspects:
+            return
+        counts = session.ask(statement.bad_counts(suspects, self._bounds.pages))[0]
+        for column, count in zip(suspects, counts, strict=True):
+            if count:
+                raise unrepresentable(column.name, count, column.rule.arrow)
+
+    def _translated(self, error: Exception) -> SourceError:
+        self._check_cancelled()
+        try:
+            self._prepare()
+        except SourceError as precise:
+            return precise
+        return of_engine(error, server_name(self._connection))
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise ReadCancelled()
+
+    def _stop_backend(self, stopped: Event | None) -> None:
+        with suppress(SourceError):
+            stop_backend(self._connection, self._backend_pid, self._request.session_name, stopped)
+
+
+def _exports(request: ReadRequest) -> tuple[str, ...]:
+    snapshot = request.snapshot
+    if snapshot is None or snapshot.snapshot_class is not SnapshotClass.EXPORTED:
+        return ()
+    if not snapshot.exports:
+        raise SnapshotLost()
+    return snapshot.exports

@@ -1,0 +1,159 @@
+"""Estimate how many bytes of Parquet a table makes, from the pages of a few places.
+
+The sample is small and bounded in time: reading may be slow on the server (a row policy, a cold
+disk), and a plan must not wait for it.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from staging.core.errors import SourceError
+from staging.sources.connection import Connection
+from staging.sources.postgres.engine import ENGINE_ERRORS, EngineSession
+from staging.sources.postgres.pages import PageRange, pages_below
+from staging.sources.postgres.statement import Statement
+
+_PAGE_BYTES = 8192
+_LIMIT = timedelta(milliseconds=700)
+_QUICK_SECONDS = 0.05
+_FIRST_PAGES = 4
+"""At most some 1,200 rows."""
+_MORE_PAGES = 200
+_SAMPLE_BATCH_ROWS = 1 << 16
+_MORE_PLACES = 3
+_STRETCH_BYTES = 16 * 1024 * 1024
+_PLAIN_RATIO, _TOAST_RATIO = 0.4, 0.9
+"""Parquet bytes for a stored byte where nothing could be sampled; TOAST is compressed already."""
+_FILES = """
+WITH RECURSIVE tree(oid) AS (
+    SELECT %s::oid UNION SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+)
+SELECT COALESCE(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8,
+    COALESCE(pg_relation_size(NULLIF(c.reltoastrelid, 0)), 0),
+    c.relkind IN ('r', 'm') AND am.amname = 'heap'
+FROM tree JOIN pg_class c ON c.oid = tree.oid LEFT JOIN pg_am am ON am.oid = c.relam
+WHERE c.relkind <> 'p'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """The files of a table and of its partitions: pages of each, and bytes stored out of line."""
+
+    pages: tuple[int, ...]
+    toast_bytes: int
+    has_pages: bool
+    """Whether every one of them can be read by page ranges."""
+
+    @property
+    def total_pages(self) -> int:
+        """Pages of all files."""
+        return sum(self.pages)
+
+
+class Stretch(NamedTuple):
+    """Pages that are sampled, `end` not included."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SizeEstimate:
+    """Bytes of the whole table as Parquet, of a row and of a page as Arrow; 0 is not known."""
+
+    parquet_bytes: float
+    row_bytes: float = 0.0
+    page_bytes: float = 0.0
+
+
+def stored_files(session: psycopg.Connection[Any], oid: int) -> StoredFiles:
+    """Look up the files behind a table."""
+    rows = session.execute(_FILES, [oid]).fetchall()
+    return StoredFiles(
+        pages=tuple(row[0] for row in rows),
+        toast_bytes=sum(row[1] for row in rows),
+        has_pages=bool(rows) and all(row[2] for row in rows),
+    )
+
+
+def estimate_size(
+    connection: Connection, statement: Statement, exports: Sequence[str], files: StoredFiles
+) -> SizeEstimate:
+    """Encode a few pages as Parquet and scale up; without a sample, scale the stored bytes."""
+    stored = files.total_pages * _PAGE_BYTES * _PLAIN_RATIO + files.toast_bytes * _TOAST_RATIO
+    if files.total_pages == 0:
+        return SizeEstimate(0.0)
+    if files.toast_bytes / files.total_pages * _FIRST_PAGES > _STRETCH_BYTES:
+        page_bytes = _PAGE_BYTES + files.toast_bytes / files.total_pages
+        return SizeEstimate(stored, page_bytes=page_bytes)
+    try:
+        with EngineSession(connection, "staging sample", _LIMIT, exports) as session:
+            return _scaled(session, statement, files)
+    except (SourceError, *ENGINE_ERRORS):
+        return SizeEstimate(stored)
+
+
+def _scaled(session: EngineSession, statement: Statement, files: StoredFiles) -> SizeEstimate:
+    batches, pages = _sample(session, statement, files)
+    rows = sum(batch.num_rows for batch in batches)
+    if not rows:
+        return SizeEstimate(0.0)
+    arrow_bytes = sum(batch.nbytes for batch in batches)
+    scale = files.total_pages / pages
+    return SizeEstimate(_parquet_bytes(batches) * scale, arrow_bytes / rows, arrow_bytes / pages)
+
+
+def _sample(
+    session: EngineSession, statement: Statement, files: StoredFiles
+) -> tuple[list[pa.RecordBatch], int]:
+    """Read the stretches that time allows; give the rows and the number of pages they are from."""
+    batches: list[pa.RecordBatch] = []
+    pages, began = 0, time.monotonic()
+    for stretch in _stretches(files):
+        if pages and time.monotonic() - began > _QUICK_SECONDS:
+            break
+        try:
+            found = list(
+                session.batches(
+                    statement.rows(PageRange(stretch.first, stretch.end)), _SAMPLE_BATCH_ROWS
+                )
+            )
+        except ENGINE_ERRORS:
+            if not pages:
+                raise
+            break
+        batches += found
+        pages += pages_below(files.pages, stretch.end) - pages_below(files.pages, stretch.first)
+    return batches, pages
+
+
+def _stretches(files: StoredFiles) -> Iterator[Stretch]:
+    """Give a few pages in the middle, then longer stretches at even distances."""
+    longest = max(files.pages)
+    middle = max(0, longest // 2 - _FIRST_PAGES)
+    yield Stretch(middle, middle + _FIRST_PAGES)
+    page_bytes = len(files.pages) * (_PAGE_BYTES + files.toast_bytes / files.total_pages)
+    length = max(1, min(_MORE_PAGES, int(_STRETCH_BYTES / page_bytes)))
+    for place in range(_MORE_PLACES):
+        first = longest * (2 * place + 1) // (2 * _MORE_PLACES)
+        yield Stretch(first, first + length)
+
+
+def _parquet_bytes(batches: Sequence[pa.RecordBatch]) -> int:
+    """Encode the sample as chunks are, and count its column chunks without the file's footer."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_batches(batches), sink, compression="zstd", compression_level=1)
+    metadata = pq.read_metadata(pa.BufferReader(sink.getvalue()))
+    return sum(
+        metadata.row_group(group).column(column).total_compressed_size
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )

@@ -1,0 +1,101 @@
+"""Keep an exported snapshot open, and join one.
+
+A transaction that joined a snapshot can export it again, so holders in different places keep one
+instant alive together (PostgreSQL documentation, "Snapshot Synchronization Functions").
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Lock
+from typing import Any
+
+import psycopg
+
+from staging.core.errors import SnapshotLost
+from staging.sources.connection import Connection
+from staging.sources.postgres.faults import of_query
+from staging.sources.postgres.quoting import quote_literal
+from staging.sources.postgres.session import NO_LIMIT, connect, server_name
+
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_EXPORT = re.compile(r"[0-9A-F]{1,16}-[0-9A-F]{1,16}-[0-9]{1,10}")
+
+
+def join(exports: Sequence[str]) -> list[str]:
+    """Give the statements that join each export, in the order to be tried."""
+    return [
+        f"SET TRANSACTION SNAPSHOT {quote_literal(each)}"
+        for each in exports
+        if _EXPORT.fullmatch(each)
+    ]
+
+
+def begin_in(session: psycopg.Connection[Any], exports: Sequence[str]) -> None:
+    """Begin a read-only transaction in the first living export.
+
+    Raises SnapshotLost if none lives; psycopg.Error only if the connection is lost.
+    """
+    for statement in join(exports):
+        session.execute(BEGIN)
+        try:
+            session.execute(statement.encode())
+        except psycopg.Error as error:
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
+                raise
+            session.execute("ROLLBACK")
+        else:
+            return
+    raise SnapshotLost()
+
+
+class SnapshotHolder:
+    """An idle transaction in a snapshot, which others join through `export`."""
+
+    def __init__(self, session: psycopg.Connection[Any], export: str) -> None:
+        self.export = export
+        self._session = session
+        self._lock = Lock()
+
+    def is_alive(self) -> bool:
+        """Tell whether the transaction still stands, by using it."""
+        with self._lock:
+            try:
+                self._session.execute("SELECT 1")
+            except psycopg.Error:
+                return False
+            return True
+
+    def close(self) -> None:
+        """Let the snapshot go; safe to call twice."""
+        with suppress(psycopg.Error):
+            self._session.close()
+
+
+def hold_snapshot(connection: Connection, exports: Sequence[str]) -> SnapshotHolder:
+    """Export a new snapshot, or join the first living export and export it again.
+
+    Raises SnapshotLost if none of the exports lives.
+    """
+    session = connect(connection, f"staging holder {connection.name}", NO_LIMIT)
+    try:
+        _lift_limits(session)
+        if exports:
+            begin_in(session, exports)
+        else:
+            session.execute(BEGIN)
+        row: Any = session.execute("SELECT pg_export_snapshot()").fetchone()
+    except psycopg.Error as error:
+        session.close()
+        raise of_query(error, server_name(connection)) from error
+    except SnapshotLost:
+        session.close()
+        raise
+    return SnapshotHolder(session, str(row[0]))
+
+
+def _lift_limits(session: psycopg.Connection[Any]) -> None:
+    """Undo the limits that a role may have and that would end an idle transaction."""
+    session.execute("SET idle_session_timeout = 0")
+    if session.info.server_version >= 170_000:
+        session.execute("SET transaction_timeout = 0")
