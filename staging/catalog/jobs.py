@@ -110,6 +110,9 @@ _REVISION = sa.select(jobs.c.revision).where(
 )
 
 
+_INSERT_OF: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
 def _claim_key(
     connection: sa.Connection, draft: JobDraft, idempotency: IdempotencyKey, now: datetime
 ) -> str:
@@ -153,11 +156,10 @@ def _insert(connection: sa.Connection, draft: JobDraft, now: datetime) -> None:
 
 
 def _insert_unless_there(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    if connection.dialect.name == "sqlite":
-        on_sqlite = sqlite.insert(table).values(row).on_conflict_do_nothing()
-        return connection.execute(on_sqlite).rowcount == 1
-    on_postgres = postgresql.insert(table).values(row).on_conflict_do_nothing()
-    return connection.execute(on_postgres).rowcount == 1
+    insert = _INSERT_OF[connection.dialect.name](table)
+    counted = {"preserve_rowcount": True}
+    unless_there = insert.values(row).on_conflict_do_nothing()
+    return connection.execute(unless_there, execution_options=counted).rowcount == 1
 
 
 def _has_label(connection: sa.Connection, name: str, value: str) -> sa.ColumnElement[bool]:

@@ -1,0 +1,171 @@
+"""Attempts are begun within budgets, behind fences and terms."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from staging.core.errors import StaleAttempt, UnknownJob
+from staging.core.jobs import JobState
+from staging.core.partitions import Attempt, Partition
+from tests.contract.catalog_steps import (
+    NOW,
+    SECOND,
+    a_draft,
+    a_failure,
+    a_receipt,
+    begin,
+    job_in,
+    running,
+)
+
+
+def on_connection(name):
+    draft = a_draft()
+    return replace(draft, source=replace(draft.source, connection=name))
+
+
+def begin_within(catalog, job_id, budget, limit=100, now=NOW):
+    term = catalog.take_term(job_id, now=now)
+    return catalog.begin_attempts(job_id, term, limit=limit, budget=budget, now=now)
+
+
+def test_attempts_begin_at_the_next_partitions_in_order(catalog):
+    job_id = running(catalog, partitions=4)
+    term = catalog.take_term(job_id, now=NOW)
+    rounds = [
+        catalog.begin_attempts(job_id, term, limit=limit, budget=9, now=NOW) for limit in (1, 2, 9)
+    ]
+    assert rounds == [
+        [
+            (
+                Partition(job_id, n, {"from": n * 10, "to": n * 10 + 10}),
+                Attempt(1, job_id, n, fence=1),
+            )
+            for n in ids
+        ]
+        for ids in ([0], [1, 2], [3])
+    ]
+
+
+def test_done_partitions_are_not_begun_again(catalog):
+    job_id = running(catalog, partitions=3)
+    for attempt in begin(catalog, job_id, limit=2):
+        catalog.publish_partition(a_receipt(attempt, 5), now=NOW)
+    assert [attempt.partition_id for attempt in begin(catalog, job_id)] == [2]
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if state is not JobState.RUNNING])
+def test_only_a_running_job_begins_attempts(catalog, state):
+    job_id = job_in(catalog, state).job_id
+    assert begin_within(catalog, job_id, budget=9) == []
+
+
+def test_a_later_term_ends_the_attempts_of_an_earlier_one(catalog):
+    job_id = running(catalog, partitions=2)
+    old_term = catalog.take_term(job_id, now=NOW)
+    old = catalog.begin_attempts(job_id, old_term, limit=9, budget=9, now=NOW)
+    new_term = catalog.take_term(job_id, now=NOW)
+
+    assert new_term == old_term + 1
+    with pytest.raises(StaleAttempt):
+        catalog.begin_attempts(job_id, old_term, limit=9, budget=9, now=NOW)
+    new = catalog.begin_attempts(job_id, new_term, limit=9, budget=9, now=NOW)
+    assert [partition for partition, _ in new] == [partition for partition, _ in old]
+    assert all(late.fence > early.fence for (_, early), (_, late) in zip(old, new, strict=True))
+
+
+def test_the_jobs_of_one_connection_share_its_budget(catalog):
+    name = f"shared-{uuid.uuid4()}"
+    first, second = (running(catalog, 10, on_connection(name)) for _ in range(2))
+    elsewhere = running(catalog, 10)
+
+    assert len(begin_within(catalog, first, budget=5, limit=3)) == 3
+    assert len(begin_within(catalog, second, budget=5)) == 2
+    assert begin_within(catalog, second, budget=2) == []
+    assert len(begin_within(catalog, elsewhere, budget=5)) == 5
+
+
+def _publish(catalog, attempt):
+    catalog.publish_partition(a_receipt(attempt, 5), now=NOW)
+
+
+def _fail(catalog, attempt):
+    catalog.fail_attempt(a_failure(attempt), counts=True, retry_at=None, now=NOW)
+
+
+def _cancel(catalog, attempt):
+    catalog.request_cancel(1, attempt.job_id, now=NOW)
+    catalog.finish_cancel(attempt.job_id, now=NOW)
+
+
+def _settle(catalog, attempt):
+    catalog.request_pause(1, attempt.job_id, now=NOW)
+    catalog.settle_pause(attempt.job_id, now=NOW)
+
+
+@pytest.mark.parametrize("end", [_publish, _fail, _cancel, _settle])
+def test_an_ended_attempt_gives_its_place_in_the_budget_back(catalog, end):
+    name = f"shared-{uuid.uuid4()}"
+    first, second = (running(catalog, 10, on_connection(name)) for _ in range(2))
+    ((_, attempt),) = begin_within(catalog, first, budget=1)
+    assert begin_within(catalog, second, budget=1) == []
+
+    end(catalog, attempt)
+    assert len(begin_within(catalog, second, budget=1)) == 1
+
+
+def test_a_failure_is_counted_and_its_partition_waits_until_the_retry_is_due(catalog):
+    job_id = running(catalog, partitions=2)
+    first, _ = begin(catalog, job_id)
+    retry_at = NOW + 10 * SECOND
+    assert catalog.fail_attempt(a_failure(first), counts=True, retry_at=retry_at, now=NOW) == 1
+
+    assert [each.partition_id for each in begin(catalog, job_id)] == [1]
+    again = begin_within(catalog, job_id, budget=9, now=retry_at)
+    assert [(partition.partition_id, partition.failures) for partition, _ in again] == [
+        (0, 1), (1, 0)
+    ]  # fmt: skip
+
+
+def test_a_failure_that_does_not_count_is_not_counted(catalog):
+    job_id = running(catalog, partitions=1)
+    for counts, failures in [(True, 1), (False, 1), (True, 2)]:
+        (attempt,) = begin(catalog, job_id)
+        failure = a_failure(attempt)
+        assert catalog.fail_attempt(failure, counts=counts, retry_at=None, now=NOW) == failures
+
+
+def test_a_stale_attempt_cannot_fail_its_partition(catalog):
+    job_id = running(catalog, partitions=1)
+    (stale,) = begin(catalog, job_id)
+    (current,) = begin(catalog, job_id)
+
+    failure = a_failure(stale)
+    assert catalog.fail_attempt(failure, counts=True, retry_at=NOW + SECOND, now=NOW) == 0
+    assert catalog.publish_partition(a_receipt(current, 5), now=NOW) == 1
+    published = a_failure(current)
+    assert catalog.fail_attempt(published, counts=True, retry_at=None, now=NOW) == 0
+    assert catalog.job(1, job_id).progress.partitions_done == 1
+
+
+def test_failing_twice_counts_once(catalog):
+    job_id = running(catalog, partitions=1)
+    (attempt,) = begin(catalog, job_id)
+    failure = a_failure(attempt)
+    counted = [catalog.fail_attempt(failure, counts=True, retry_at=None, now=NOW) for _ in range(2)]
+    assert counted == [1, 1]
+
+
+def test_attempts_of_an_unknown_job_are_refused(catalog):
+    job_id = str(uuid.uuid4())
+    attempt = Attempt(1, job_id, 0, 1)
+    calls = [
+        lambda: catalog.take_term(job_id, now=NOW),
+        lambda: catalog.begin_attempts(job_id, 1, limit=1, budget=1, now=NOW),
+        lambda: catalog.publish_partition(a_receipt(attempt, 5), now=NOW),
+        lambda: catalog.fail_attempt(a_failure(attempt), counts=True, retry_at=None, now=NOW),
+    ]
+    for call in calls:
+        with pytest.raises(UnknownJob):
+            call()
