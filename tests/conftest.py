@@ -2,23 +2,33 @@
 
 import os
 import secrets
+import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
+import psycopg
+import pyarrow as pa
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from staging.local.child import start
-from staging.local.ports import PortBook
+from staging.local.ports import PortBook, free_port
 from staging.local.postgres import EmbeddedPostgres, temporary_postgres
 from staging.local.seaweed import BUCKET, PREFERRED, SeaweedPorts, seaweed
+from staging.storage.objects import StoreConfig
+from tests import shelves, warehouse
+from tests.e2e import connections
+from tests.stack import RunningStack
 
 if TYPE_CHECKING:
-    from staging.storage.objects import StoreConfig
+    from tests.e2e.service import Service
+
+WAREHOUSE = "warehouse"
 
 REGION = "us-east-1"
 
@@ -31,10 +41,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[StoreConfig]":
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConfig]:
     """A running store with an empty bucket; its keys are in the environment for the session."""
-    from staging.storage.objects import StoreConfig
-
     folder = tmp_path_factory.mktemp("s3")
     ports = SeaweedPorts.choose(PortBook(), dict.fromkeys(PREFERRED, 0))
     keys = {
@@ -65,3 +73,65 @@ def _until_it_stores(endpoint: str, log: Path) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+@pytest.fixture(scope="session")
+def dsn(postgres: EmbeddedPostgres) -> str:
+    """The warehouse of the running stack, as its owner."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {WAREHOUSE}")
+    warehouse.fill(postgres.dsn(WAREHOUSE))
+    return postgres.dsn(WAREHOUSE)
+
+
+@pytest.fixture(scope="session")
+def stack_folder() -> Iterator[Path]:
+    """A short folder for the stack: sockets have short paths."""
+    with tempfile.TemporaryDirectory(prefix="staging-e2e-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def file_sources(stack_folder: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
+    """Source and expected rows of each file kind."""
+    return shelves.fill(stack_folder)
+
+
+@pytest.fixture(scope="session")
+def stack(
+    stack_folder: Path,
+    postgres: EmbeddedPostgres,
+    dsn: str,
+    file_sources: dict[str, tuple[dict[str, Any], pa.Table]],
+) -> Iterator[RunningStack]:
+    """The whole embedded stack, with short graces and the connections of the tests."""
+    registry = stack_folder / "connections.toml"
+    registry.write_text(connections.registry(WAREHOUSE, postgres.port, free_port()))
+    settings = {
+        "STAGING_CONNECTIONS": str(registry),
+        "STAGING_PURGE_GRACE_SECONDS": "2",
+        "STAGING_GARBAGE_GRACE_SECONDS": "5",
+        "STAGING_RESTART_RESET_SECONDS": "5",
+    }
+    running = RunningStack(stack_folder / "state", settings | connections.SECRETS)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def api_url(stack: RunningStack) -> str:
+    return stack.api_url
+
+
+@pytest.fixture(scope="session")
+def service(api_url: str) -> "Service":
+    from tests.e2e.service import Service  # Flight must not be in every test's process
+
+    return Service(api_url)
+
+
+@pytest.fixture
+def slow_table(dsn: str) -> tuple[str, pa.Table]:
+    """A table of this test alone that takes seconds to read; its name and rows."""
+    name = f"slow_{uuid.uuid4().hex}"
+    return name, warehouse.add_slow_table(dsn, name)

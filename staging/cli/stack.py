@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from staging.cli.exit_codes import ExitCode
 from staging.local.folder import StateFolder
 from staging.local.options import UpOptions, parse_existing
 from staging.local.runfile import PartStatus, as_stopped, living_run, read_run
@@ -103,13 +104,14 @@ def doctor() -> None:
     """Check every part and say how to mend it."""
     from staging.local.doctor import examine
 
-    findings = examine(_folder())
-    for finding in findings:
-        typer.echo(f"{'ok ' if finding.is_ok else 'BAD'} {finding.what}")
+    is_well = True
+    for finding in examine(_folder()):
+        typer.echo(f"ok   {finding.what}" if finding.is_ok else f"BAD  {finding.what}")
         if not finding.is_ok:
-            typer.echo(f"    {finding.fix}")
-    if not all(finding.is_ok for finding in findings):
-        raise typer.Exit(1)
+            typer.echo(f"     fix: {finding.fix}")
+        is_well = is_well and finding.is_ok
+    if not is_well:
+        raise typer.Exit(ExitCode.FAILURE)
 
 
 @app.command()

@@ -39,6 +39,12 @@ class StackTimedOut(Unavailable):
     code = "stack_timed_out"
 
 
+class StackNotRunning(Unavailable):
+    """The stack does not run; start it: staging up -d."""
+
+    code = "stack_not_running"
+
+
 class UnknownPart(NotFound):
     """The stack has no such part."""
 

@@ -12,7 +12,7 @@ from staging.local.options import UpOptions
 from staging.local.port_choice import Ports, choose_ports
 from staging.local.ports import LOOPBACK, PortBook
 from staging.local.runfile import Run
-from staging.local.secret_files import Secrets, load_secrets
+from staging.local.secret_files import Secrets, keep_catalog_url, load_secrets
 from staging.settings import Settings
 
 _LONGEST_RAY_FOLDER = 40
@@ -144,6 +144,7 @@ def lay_out(
 
     Raises PortTaken if the API's port is not free: people know the service by it.
     """
+    keep_catalog_url(folder.secrets, options.existing.get("catalog", settings.catalog_url))
     ports, notices = choose_ports(settings, options, last.ports if last else {}, book)
     return Layout(
         folder=folder,

@@ -4,19 +4,26 @@ A probe waits a few seconds at most.  None of them loads grpcio, Ray or Temporal
 supervisor: those are asked in processes of their own.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from staging.core.errors import StagingError
 from staging.local.layout import Layout
 from staging.local.ports import answers
 from staging.local.programs import find_program
+
+if TYPE_CHECKING:
+    from staging.storage.objects import ObjectStore
 
 _ASK_SECONDS = 5.0
 _RAY_SECONDS = 30.0
@@ -31,35 +38,51 @@ def temporal_serves(layout: Layout) -> None:
     """Ask Temporal for the namespace."""
     command = [find_program("temporal"), "operator", "namespace", "describe"]
     namespace = ["--namespace", layout.settings.temporal_namespace]
-    _run([*command, *namespace, "--address", layout.temporal_address], layout, _ASK_SECONDS)
+    _run([*command, *namespace, "--address", layout.temporal_address], os.environ, _ASK_SECONDS)
 
 
 def s3_stores(layout: Layout) -> None:
     """Put, read back and delete one object."""
+    with stored_object(layout) as (store, key, sent):
+        got = sent.with_suffix(".got")
+        with got.open("wb") as into:
+            store.fetch(key, into)
+        if got.read_bytes() != sent.read_bytes():
+            raise NotReady("the store gave back other bytes")
+
+
+@contextmanager
+def stored_object(layout: Layout) -> "Iterator[tuple[ObjectStore, str, Path]]":
+    """Put an object for as long as it is looked at: the store, its key, its bytes in a file."""
     from staging.storage.objects import ObjectStore, StoreConfig  # noqa: PLC0415 - 0.5 s of boto3
 
-    key = f"{PROBE_PREFIX}{uuid.uuid4()}"
     endpoint, config = layout.s3_endpoint, layout.settings
-    store = ObjectStore(StoreConfig(endpoint, endpoint, config.s3_bucket, config.s3_region))
+    key = f"{PROBE_PREFIX}{uuid.uuid4()}"
     with tempfile.TemporaryDirectory() as folder:
-        sent, got = Path(folder) / "sent", Path(folder) / "got"
+        sent = Path(folder) / "object"
         sent.write_bytes(key.encode())
         try:
+            store = ObjectStore(StoreConfig(endpoint, endpoint, config.s3_bucket, config.s3_region))
             store.put_once(key, sent, sha256=sha256(key.encode()).hexdigest())
-            with got.open("wb") as into:
-                store.fetch(key, into)
+            yield store, key, sent
             store.delete([key])
         except StagingError as refused:
             raise NotReady(refused.detail) from refused
-        if got.read_bytes() != sent.read_bytes():
-            raise NotReady("the store gave back other bytes")
 
 
 def ray_runs_a_task(layout: Layout) -> None:
     """Run one task, once the head's port is open at all."""
     if not answers(layout.ray_address):
         raise NotReady(f"nothing listens on {layout.ray_address}")
-    _run([sys.executable, "-m", "cluster.probe", layout.ray_address], layout, _RAY_SECONDS)
+    probe_ray(layout, {})
+
+
+def probe_ray(
+    layout: Layout, environment: dict[str, str], *, seconds: float = _RAY_SECONDS
+) -> None:
+    """Run one task as a caller with these variables besides the stack's own."""
+    command = [sys.executable, "-m", "cluster.probe", layout.ray_address]
+    _run(command, layout.ray_environment() | environment, seconds)
 
 
 def api_is_ready(layout: Layout) -> None:
@@ -91,11 +114,11 @@ def flight_lists(layout: Layout) -> None:
         raise NotReady(f"ListFlights: {refused}") from refused
 
 
-def _run(command: list[str], layout: Layout, seconds: float) -> None:
+def _run(command: list[str], environment: Mapping[str, str], seconds: float) -> None:
     try:
         done = subprocess.run(
             command,
-            env=layout.ray_environment(),
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

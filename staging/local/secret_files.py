@@ -17,6 +17,8 @@ class Secrets:
     s3_secret_key: str
     ticket_key: str
     ray_token_path: Path
+    catalog_url: str | None = None
+    """The catalog's URL where it is not the embedded one; it may hold a password."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -30,14 +32,26 @@ def load_secrets(folder: Path) -> Secrets:
         s3_secret_key=_kept(folder / "s3-secret-key", _SECRET_BYTES),
         ticket_key=_kept(folder / "ticket-key", _SECRET_BYTES),
         ray_token_path=folder / "ray-token",
+        catalog_url=_read(folder / "catalog-url"),
     )
 
 
-def _kept(file: Path, size: int) -> str:
-    try:
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text()
-    with os.fdopen(fd, "w") as made:
-        made.write(value := secrets.token_hex(size))
+def keep_catalog_url(folder: Path, url: str | None) -> None:
+    """Keep the URL of an external catalog for the other commands; None: there is none."""
+    (folder / "catalog-url").unlink(missing_ok=True)
+    if url is not None:
+        _write(folder / "catalog-url", url)
+
+
+def _read(file: Path) -> str | None:
+    return file.read_text() if file.exists() else None
+
+
+def _write(file: Path, value: str) -> str:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+        made.write(value)
     return value
+
+
+def _kept(file: Path, size: int) -> str:
+    return _read(file) or _write(file, secrets.token_hex(size))

@@ -1,0 +1,63 @@
+"""File sources for tests: the same small table as SQLite, Parquet and CSV, and its rows."""
+
+import datetime
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+_ROWS = 5_000
+
+
+def table() -> pa.Table:
+    """Rows whose every value each of the formats can hold."""
+    numbers = range(1, _ROWS + 1)
+    return pa.table(
+        {
+            "id": pa.array(numbers, pa.int64()),
+            "name": [f"name {n} ünï" for n in numbers],
+            "ratio": [n / 7 for n in numbers],
+        }
+    )
+
+
+def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
+    """Write the files below a folder; return the source and the expected rows of each kind."""
+    rows = table()
+    dated = rows.append_column(
+        "day", pa.array([datetime.date(2000, 1, 1 + n % 28) for n in range(_ROWS)])
+    )
+    for name in ("parquet", "csv"):
+        (root / name).mkdir()
+    with sqlite3.connect(root / "shelf.db") as database:
+        database.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT, ratio REAL)")
+        database.executemany(
+            "INSERT INTO things VALUES (?, ?, ?)", zip(*rows.to_pydict().values(), strict=True)
+        )
+    half = _ROWS // 2
+    pq.write_table(dated.slice(0, half), root / "parquet" / "a.parquet")
+    pq.write_table(dated.slice(half), root / "parquet" / "b.parquet", row_group_size=500)
+    pa.csv.write_csv(dated, root / "csv" / "things.csv")
+    return {
+        "sqlite": ({"connection": "shelf_sqlite", "table": "things"}, rows),
+        "parquet": ({"connection": "shelf_parquet", "path": "*.parquet"}, dated),
+        "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
+    }
+
+
+CONNECTIONS = """
+[connections.shelf_sqlite]
+kind = "sqlite"
+path = "shelf.db"
+
+[connections.shelf_parquet]
+kind = "parquet"
+root = "parquet"
+
+[connections.shelf_csv]
+kind = "csv"
+root = "csv"
+"""
