@@ -56,7 +56,7 @@ class Patience:
 
 
 TRANSFER = Patience(connect_seconds=2, read_seconds=10, attempts=2)
-"""For objects: a closed port is noticed within 3 s, a silent store within 21 s."""
+"""For objects: a closed port is noticed within 3 s, a silent store within 25 s."""
 PROBE = Patience(connect_seconds=1, read_seconds=2, attempts=1)
 """For readiness: an answer within 3 s, or none."""
 

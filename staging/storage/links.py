@@ -90,11 +90,14 @@ def _signing_store(config: StoreConfig, credentials: ReadOnlyCredentials) -> S3S
             "expires_at": None,
         }
 
+    # every option is named, because obstore takes those that are not from the environment
     return S3Store(
         config.bucket,
-        endpoint=config.public_endpoint,
+        aws_endpoint_url_s3=config.public_endpoint,
         region=config.region,
         virtual_hosted_style_request=False,
+        skip_signature=False,
+        s3_express=False,
         client_options={"allow_http": True},
         credential_provider=provide,
     )
