@@ -102,7 +102,7 @@ def _environment(folder: Path, connections: Path) -> dict[str, str]:
 
 
 def _staging(*words: str, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "staging.cli.main", *words]
+    command = [str(Path(sys.executable).parent / "staging"), *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(f"staging {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
