@@ -10,9 +10,7 @@ from staging.catalog import Catalog, migrate
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
-def catalog_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def catalog_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A migrated database, shared by the session's tests; each makes jobs of its own."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('catalog')}/catalog.db"
@@ -35,6 +33,22 @@ def empty_url(request: pytest.FixtureRequest, tmp_path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/empty.db"
     return new_database(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def sqlite_url(tmp_path) -> str:
+    """A migrated SQLite file of this test alone."""
+    url = f"sqlite:///{tmp_path}/own.db"
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres) -> str:
+    """A migrated database in Postgres of this test alone."""
+    url = new_database(postgres)
+    migrate(url)
+    return url
 
 
 def new_database(server) -> str:
