@@ -10,6 +10,7 @@ import structlog
 from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
 from flight_server.wiring import build
+from staging.logs import configure_logging
 from staging.settings import InsecureBind, MissingTicketKey, settings
 
 _STOP_SECONDS = 5.0
@@ -21,10 +22,12 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    chosen = settings()
+    configure_logging(chosen.log_level)
     try:
         check_isolation()
-        wiring = build(settings())
-        listen = f"grpc://{settings().listen_host}:{settings().flight_port}"
+        listen = f"grpc://{chosen.listen_host}:{chosen.flight_port}"
+        wiring = build(chosen)
     except (ForeignRuntime, InsecureBind, MissingTicketKey) as wrong:
         print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2

@@ -91,7 +91,8 @@ def follow(http: Transport, job_id: str, start: int) -> Iterator[Page]:
         offset = _check_order(page.chunks, index, 0 if start == 0 and offset is None else offset)
         index += len(page.chunks)
         yield page
-        if page.job.manifest.is_sealed and page.is_last:
+        # A page that is empty although more is said to be there: the rest is lost.
+        if page.job.manifest.is_sealed if page.is_last else not page.chunks:
             _check_whole(page.job, index, offset if start == 0 else None)
             return
         # More is there already: ask at once.  Else wait for a change.

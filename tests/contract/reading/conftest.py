@@ -1,14 +1,16 @@
 """A shelf of staged jobs, and the real servers that hand them out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from pyarrow import flight
 
 from staging.catalog import Catalog, migrate
 from staging.storage.objects import ObjectStore
+from staging_client import Patience, StagingClient
 from tests.contract.reading.servers import Server, answers, free_port, start
-from tests.contract.reading.shelf import PURGE_GRACE, Shelf
+from tests.contract.reading.shelf import PURGE_GRACE, Shelf, parquet, rows
 
 TICKET_KEY = "a key for tests only"
 
@@ -76,3 +78,54 @@ def as_org():
         return flight.FlightCallOptions(headers=headers)
 
     return options
+
+
+@pytest.fixture(scope="session")
+def api_process(environment, shelf: Shelf, location: str) -> Iterator[tuple[Server, str]]:
+    """`python -m api` beside the Flight server, and its URL; Temporal is down."""
+    port = free_port()
+    exports = shelf.folder / "exports"
+    exports.mkdir()
+    (exports / "orders.parquet").write_bytes(parquet(rows(0, 10)))
+    (shelf.folder / "connections.toml").write_text(
+        '[connections.exports]\nkind = "parquet"\nroot = "exports"\n'
+    )
+    given = {
+        **environment,
+        "STAGING_PORT": str(port),
+        "STAGING_FLIGHT_PUBLIC_LOCATION": location,
+        "STAGING_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
+    }
+    server = start("api", given, shelf.folder / "api.log")
+    server.until(lambda: answers(port))
+    yield server, f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def api_url(api_process: tuple[Server, str]) -> str:
+    return api_process[1]
+
+
+@pytest.fixture
+def as_client(api_url: str) -> Iterator[Callable[..., StagingClient]]:
+    """Make clients of an organisation."""
+    made: list[StagingClient] = []
+
+    def client(org_id: object, **more: Any) -> StagingClient:
+        made.append(StagingClient(api_url, org_id, **more))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield client
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def client(as_client) -> StagingClient:
+    return as_client(1)
+
+
+@pytest.fixture
+def impatient(as_client) -> StagingClient:
+    return as_client(1, patience=Patience(0.5))

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import sqlite3
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -115,6 +116,13 @@ class Shelf:
             self.publish(job_id, table)
         self.seal(job_id)
         return job_id
+
+    def lose_chunk(self, job_id: str, index: int) -> None:
+        """Delete a chunk's row behind the catalog's back."""
+        with sqlite3.connect(self.catalog_url.removeprefix("sqlite:///")) as connection:
+            connection.execute(
+                "DELETE FROM chunks WHERE job_id = ? AND chunk_index = ?", (job_id, index)
+            )
 
     def put(self, key: str, body: bytes) -> str:
         """Store an object; give its SHA-256."""
