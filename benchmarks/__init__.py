@@ -1,0 +1,1 @@
+"""Claims about speed, each measured against a peer in the same run."""
