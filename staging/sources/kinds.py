@@ -3,10 +3,18 @@
 from collections.abc import Callable, Mapping
 
 from staging.sources.connection import Connection
+from staging.sources.files.csv_source import CsvSource
+from staging.sources.files.parquet_source import ParquetSource
 from staging.sources.postgres import PostgresSource
 from staging.sources.source import Source
+from staging.sources.sqlite.sqlite_source import SqliteSource
 
-_KINDS: Mapping[str, Callable[[Connection], Source]] = {"postgres": PostgresSource}
+_KINDS: Mapping[str, Callable[[Connection], Source]] = {
+    "csv": CsvSource,
+    "parquet": ParquetSource,
+    "postgres": PostgresSource,
+    "sqlite": SqliteSource,
+}
 
 
 def source_for(connection: Connection) -> Source:

@@ -1,9 +1,8 @@
 """Read one partition of a Postgres table in the job's snapshot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator
 from contextlib import suppress
 from threading import Event
-from typing import Self
 
 import pyarrow as pa
 
@@ -20,53 +19,35 @@ from staging.sources.postgres.shaping import Shaper
 from staging.sources.postgres.snapshot import begin_in
 from staging.sources.postgres.statement import Statement, compile_statement, watched
 from staging.sources.postgres.stop import stop_backend
-from staging.sources.source import NULL, ReadCancelled, ReadRequest
+from staging.sources.source import NULL, ReadRequest
+from staging.sources.stoppable import StoppableReading
 
 
-class PostgresReading:
+class PostgresReading(StoppableReading):
     """One partition being read; see staging.sources.source.Reading."""
 
     def __init__(self, connection: Connection, request: ReadRequest) -> None:
+        super().__init__()
         self._connection = connection
         self._request = request
         self._bounds = ReadBounds.from_json(request.bounds)
         self._exports = _exports(request)
-        self._batches: Iterator[pa.RecordBatch] | None = None
-        self._shaper: Shaper | None = None
         self._backend_pid = 0
-        self._cancelled = Event()
         self._stopped = Event()
-
-    @property
-    def nulled(self) -> Mapping[str, int]:
-        """Count the values that became NULL so far, by column."""
-        return dict(self._shaper.nulled) if self._shaper else {}
 
     def cancel(self) -> None:
         """Stop the read and its query on the server, from another thread."""
-        self._cancelled.set()
+        super().cancel()
         if self._backend_pid and not self._stopped.is_set():
             self._stop_backend(self._stopped)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        closing = getattr(self._batches, "close", None)
-        if closing is not None:
-            closing()
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        self._batches = self._read()
-        return self._batches
-
-    def _read(self) -> Iterator[pa.RecordBatch]:
+    def _read(self) -> Generator[pa.RecordBatch]:
         try:
             self._check_cancelled()
             statement = watched(self._prepare(), self._request.on_unrepresentable == NULL)
-            self._shaper = Shaper(statement, self._request)
+            shaper = Shaper(statement, self._request, self._nulled)
             with self._session() as session:
-                yield from self._stream(session, statement, self._shaper)
+                yield from self._stream(session, statement, shaper)
         except ENGINE_ERRORS as error:
             raise self._translated(error) from error
         except SourceError:
@@ -77,7 +58,7 @@ class PostgresReading:
 
     def _stream(
         self, session: EngineSession, statement: Statement, shaper: Shaper
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch]:
         self._backend_pid = session.backend_pid
         try:
             for pages in self._bounds.ranges():
@@ -126,10 +107,6 @@ class PostgresReading:
         except SourceError as precise:
             return precise
         return of_engine(error, server_name(self._connection))
-
-    def _check_cancelled(self) -> None:
-        if self._cancelled.is_set():
-            raise ReadCancelled()
 
     def _stop_backend(self, stopped: Event | None) -> None:
         with suppress(SourceError):

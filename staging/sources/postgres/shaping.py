@@ -1,6 +1,7 @@
 """Make the job's batches of the engine's: check every guard, cast, and rename by position."""
 
 from collections import Counter
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,11 +16,11 @@ from staging.sources.source import NULL, ReadRequest
 class Shaper:
     """Shapes the batches of one partition, and remembers what was found on the way."""
 
-    def __init__(self, statement: Statement, request: ReadRequest) -> None:
+    def __init__(self, statement: Statement, request: ReadRequest, nulled: Counter[str]) -> None:
         self._statement = statement
         self._schema = request.schema
         self._is_nulling = request.on_unrepresentable == NULL
-        self.nulled: Counter[str] = Counter()
+        self._nulled = nulled
         self._zeros: dict[str, SelectedColumn] = {}
 
     @property
@@ -62,7 +63,7 @@ class Shaper:
     def _watch_zeros(self, selected: SelectedColumn, column: pa.Array) -> None:
         if selected.name in self._zeros:
             return
-        zero = pa.scalar(0, pa.int32()).cast(column.type)
+        zero = pa.scalar(Decimal(0), column.type)
         if pc.any(pc.equal(column, zero)).as_py():
             self._zeros[selected.name] = selected
 
@@ -76,7 +77,7 @@ class Shaper:
     def _count(self, selected: SelectedColumn, bad: int) -> None:
         if not self._is_nulling:
             raise unrepresentable(selected.name, bad, selected.rule.arrow)
-        self.nulled[selected.name] += bad
+        self._nulled[selected.name] += bad
 
 
 def _is_same(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -1,0 +1,1 @@
+"""Files under a registered root: Parquet and CSV, pinned by size and time."""

@@ -1,0 +1,108 @@
+"""Open a pinned CSV file as batches of text: UTF-8, a header, RFC 4180 quoting.
+
+An empty field is NULL, a quoted empty one is the empty text; nothing else means NULL.  The
+separator is a comma, or a tab in `.tsv` files.  `.gz`, `.bz2` and `.zst` files are unpacked.
+"""
+
+import csv
+import io
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from staging.core.errors import SourceError, SourceUnsupported, Unrepresentable
+from staging.sources.files.pins import FilePin, check_pin
+
+SUFFIXES = tuple(
+    kind + packed for kind in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".zst")
+)
+_BLOCK_BYTES = 4 * 1024 * 1024
+_HEADER_CHARACTERS = 1024 * 1024
+
+
+def header(root: Path, pin: FilePin) -> list[str]:
+    """Read the names of the columns.
+
+    Raises SourceUnsupported if there are none or the file is not UTF-8.
+    """
+    path = check_pin(root, pin)
+    try:
+        with pa.input_stream(str(path), compression="detect") as raw:
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+            first = text.readline(_HEADER_CHARACTERS)
+            while first.count('"') % 2 and (more := text.readline(_HEADER_CHARACTERS)):
+                first += more
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceUnsupported(f"{pin.path!r} is not a text in UTF-8") from error
+    names = next(csv.reader(io.StringIO(first, newline=""), delimiter=_separator(pin)), [])
+    if not names:
+        raise SourceUnsupported(f"{pin.path!r} has no header line")
+    return names
+
+
+def text_batches(
+    root: Path, pin: FilePin, columns: Sequence[str], all_columns: Sequence[str]
+) -> Generator[pa.RecordBatch]:
+    """Give some columns of the file as text, in batches of a few MiB.
+
+    Raises SourceChanged if the file is not the pinned one, before or after; SourceUnsupported for
+    a line with more or fewer fields, Unrepresentable for bytes that are not UTF-8.
+    """
+    path = check_pin(root, pin)
+    lines: list[int | None] = []
+
+    def refuse(row: pc.InvalidRow) -> str:
+        lines.append(row.number)
+        return "error"
+
+    try:
+        with (
+            pa.input_stream(str(path), compression="detect") as raw,
+            pc.open_csv(raw, *_options(pin, columns, all_columns, refuse)) as reader,
+        ):
+            yield from reader
+    except (pa.ArrowException, OSError) as error:
+        check_pin(root, pin)
+        raise _translated(error, pin, lines) from error
+    check_pin(root, pin)
+
+
+def _options(
+    pin: FilePin, columns: Sequence[str], all_columns: Sequence[str], refuse: object
+) -> tuple[pc.ReadOptions, pc.ParseOptions, pc.ConvertOptions]:
+    return (
+        pc.ReadOptions(
+            use_threads=False,
+            block_size=_BLOCK_BYTES,
+            column_names=list(all_columns),
+            skip_rows_after_names=1,
+        ),
+        pc.ParseOptions(
+            delimiter=_separator(pin), newlines_in_values=True, invalid_row_handler=refuse
+        ),
+        pc.ConvertOptions(
+            include_columns=list(columns),
+            column_types=dict.fromkeys(columns, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _separator(pin: FilePin) -> str:
+    return "\t" if ".tsv" in Path(pin.path).suffixes else ","
+
+
+def _translated(error: Exception, pin: FilePin, lines: Sequence[int | None]) -> SourceError:
+    """Say what is wrong without the text of the line, which the parser's message holds."""
+    if lines:
+        where = f" (row {lines[0]})" if lines[0] else ""
+        return SourceUnsupported(
+            f"{pin.path!r} has a line with more or fewer fields than its header{where}"
+        )
+    if "UTF8" in str(error):
+        return Unrepresentable(f"{pin.path!r} has bytes that are not UTF-8")
+    return SourceUnsupported(f"{pin.path!r} cannot be parsed as CSV")

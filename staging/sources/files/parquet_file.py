@@ -1,0 +1,41 @@
+"""Open a Parquet file that was pinned."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from staging.core.errors import SourceError, SourceUnsupported
+from staging.sources.files.pins import FilePin, check_pin
+
+_BUFFER_BYTES = 1024 * 1024
+
+
+@contextmanager
+def opened(root: Path, pin: FilePin) -> Iterator[pq.ParquetFile]:
+    """Open a pinned file; its pages are read as they are needed.
+
+    Raises SourceChanged if it is not the pinned file, before or after, SourceUnsupported if it is
+    not a Parquet file, SourceError if it cannot be decoded.
+    """
+    path = check_pin(root, pin)
+    try:
+        file = pq.ParquetFile(
+            path,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            # INT96 as nanoseconds would wrap around outside of 1677 to 2262.
+            coerce_int96_timestamp_unit="us",
+            page_checksum_verification=True,
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise SourceUnsupported(f"{pin.path!r} is not a Parquet file") from error
+    with file:
+        try:
+            yield file
+        except (pa.ArrowException, OSError) as error:
+            check_pin(root, pin)
+            raise SourceError(f"{pin.path!r} cannot be decoded") from error
+    check_pin(root, pin)

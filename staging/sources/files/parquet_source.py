@@ -1,0 +1,90 @@
+"""Parquet files as a source: a file is a partition, a big one is cut between row groups."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from staging.core.errors import SourceUnsupported
+from staging.core.manifest import Snapshot, SnapshotClass
+from staging.core.source_spec import SourceSpec
+from staging.sources.arrow_filters import filter_expression
+from staging.sources.column_choice import choose_columns
+from staging.sources.connection import Connection
+from staging.sources.files.parquet_file import opened
+from staging.sources.files.parquet_reading import ParquetReading
+from staging.sources.files.pins import FilePin, pinned_snapshot
+from staging.sources.files.plain_types import plain_schema
+from staging.sources.files.root import find_files
+from staging.sources.source import ReadRequest, Split
+
+_SUFFIXES = (".parquet", ".pq", ".parq")
+
+
+class ParquetSource:
+    """The Parquet files of one root; see staging.sources.source.Source."""
+
+    snapshot_class = SnapshotClass.PINNED
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._root = connection.root or Path()
+
+    def describe(self, spec: SourceSpec) -> pa.Schema:
+        """Give the schema of the first file; the others are compared with it when it is split."""
+        pins = find_files(self._connection, spec, _SUFFIXES)
+        return self._chosen(spec, self._file_schema(pins[0]))
+
+    def hold(self, exports: Sequence[str]) -> None:
+        """Hold nothing: files are pinned."""
+
+    def split(
+        self,
+        spec: SourceSpec,
+        snapshot: Snapshot | None,  # noqa: ARG002 - files are pinned here
+        target_bytes: int,
+    ) -> Split:
+        """Pin the files and cut those that are larger than the target between row groups."""
+        pins = find_files(self._connection, spec, _SUFFIXES)
+        first = self._file_schema(pins[0])
+        bounds: list[Mapping[str, Any]] = []
+        for pin in pins:
+            with opened(self._root, pin) as file:
+                _check_same(plain_schema(file.schema_arrow), first, pin)
+                bounds += _cut(pin, file.metadata, target_bytes)
+        return Split(self._chosen(spec, first), pinned_snapshot(pins), tuple(bounds))
+
+    def read(self, request: ReadRequest) -> ParquetReading:
+        """Open one file or some of its row groups."""
+        return ParquetReading(self._root, request)
+
+    def _file_schema(self, pin: FilePin) -> pa.Schema:
+        with opened(self._root, pin) as file:
+            return plain_schema(file.schema_arrow)
+
+    def _chosen(self, spec: SourceSpec, schema: pa.Schema) -> pa.Schema:
+        chosen = choose_columns(spec, schema.names)
+        filter_expression(spec, schema)
+        return pa.schema([schema.field(name) for name in chosen])
+
+
+def _check_same(schema: pa.Schema, first: pa.Schema, pin: FilePin) -> None:
+    if {field.name: field.type for field in schema} != {f.name: f.type for f in first}:
+        raise SourceUnsupported(f"{pin.path!r} has other columns or types than the first file")
+
+
+def _cut(pin: FilePin, metadata: Any, target_bytes: int) -> list[Mapping[str, Any]]:
+    """Give the bounds of one file: runs of row groups of about the target; none when empty."""
+    runs: list[Mapping[str, Any]] = []
+    first, run_bytes = 0, 0
+    for group in range(metadata.num_row_groups):
+        run_bytes += _group_bytes(metadata.row_group(group))
+        if run_bytes >= target_bytes or group == metadata.num_row_groups - 1:
+            runs.append(pin.to_json() | {"row_groups": [first, group + 1]})
+            first, run_bytes = group + 1, 0
+    return runs
+
+
+def _group_bytes(group: Any) -> int:
+    return sum(group.column(i).total_compressed_size for i in range(group.num_columns))

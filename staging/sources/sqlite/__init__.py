@@ -1,0 +1,1 @@
+"""SQLite: one reader, one read transaction."""
