@@ -1,10 +1,13 @@
 """Run the API: `python -m api` serves on STAGING_HOST and STAGING_PORT until told to stop."""
 
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
 from api.app import create_app
+from api.watching import Watch
 from api.wiring import build
 from staging.logs import configure_logging
 from staging.settings import InsecureBind, MissingTicketKey, settings
@@ -12,17 +15,30 @@ from staging.settings import InsecureBind, MissingTicketKey, settings
 _GRACE_SECONDS = 5
 
 
+class _Server(uvicorn.Server):
+    """A server that sends those who wait for news home before it stops."""
+
+    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+        super().__init__(config)
+        self._watch = watch
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take SIGTERM or SIGINT."""
+        self._watch.end()
+        super().handle_exit(sig, frame)
+
+
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; give 0, or 2 if the process is not set up to run."""
+    """Serve until SIGTERM or SIGINT; give 0, 1 if it cannot listen, 2 if it is not set up."""
     chosen = settings()
     configure_logging(chosen.log_level)
     try:
-        host, app = chosen.listen_host, create_app(build(chosen))
+        host, wiring = chosen.listen_host, build(chosen)
     except (InsecureBind, MissingTicketKey) as wrong:
         print(f"api: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
-    uvicorn.run(
-        app,
+    config = uvicorn.Config(
+        create_app(wiring),
         host=host,
         port=chosen.port,
         access_log=False,
@@ -31,7 +47,12 @@ def main() -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return 0
+    server = _Server(config, wiring.watch)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has stopped; that shall not end us by it.
+        signal.signal(number, lambda *_: None)
+    server.run()
+    return 0 if server.started else 1
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ class Watch:
         self._catalog = catalog
         self._limiter = CapacityLimiter(_THREADS)
         self._reads: dict[tuple[int, str], asyncio.Task[int]] = {}
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Let everyone who waits go, and nobody wait any more."""
+        self._has_ended = True
 
     async def revision(
         self,
@@ -37,7 +42,7 @@ class Watch:
         deadline = asyncio.get_running_loop().time() + seconds
         found = await self._read(job)
         while is_known(unlike, found) and asyncio.get_running_loop().time() < deadline:
-            if await has_left():
+            if self._has_ended or await has_left():
                 break
             found = await self._next_read(job)
         return found

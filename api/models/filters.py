@@ -36,7 +36,9 @@ class FilterBody(BaseModel):
     @field_validator("value")
     @classmethod
     def _value_fits(cls, value: Any, info: ValidationInfo) -> Any:
-        op = info.data.get("op", "=")
+        op = info.data.get("op")
+        if op is None:  # wrong itself
+            return value
         if op in _NO_VALUE:
             return _nothing(op, value)
         return _listed(op, value) if op in _LISTS else _scalar(op, value)

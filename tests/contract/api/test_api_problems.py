@@ -1,0 +1,214 @@
+"""Every failure is a problem, and none tells more than it should."""
+
+import uuid
+
+import httpx2
+import pytest
+
+from staging.catalog import Catalog
+from tests.contract.api.service import (
+    PREFIX,
+    Clock,
+    Recorder,
+    Service,
+    make_wiring,
+    pointers,
+    problem_of,
+)
+
+JOBS = f"{PREFIX}/jobs"
+MIB = 1024 * 1024
+
+
+def test_an_unknown_path_is_not_found(service):
+    answer = service.client.get("/api/v1/staging/nowhere?page_token=secret")
+
+    assert problem_of(answer) == (404, "not_found")
+    assert answer.json()["instance"] == "/api/v1/staging/nowhere"
+
+
+@pytest.mark.parametrize(
+    "path", ["/jobs/", "/jobs//pause", "", "/", "/jobs/x/events", "/jobs/x/plan"]
+)
+def test_paths_are_taken_as_they_are_written(service, path):
+    assert problem_of(service.get(path)) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/jobs", "GET, HEAD, OPTIONS, POST"),
+        ("/jobs/x", "DELETE, GET, HEAD, OPTIONS"),
+        ("/jobs/x/pause", "OPTIONS, POST"),
+        ("/jobs/x/chunks/0/refresh", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_method_that_a_path_does_not_take_is_refused_with_all_it_takes(service, path, allow):
+    refused, asked = service.request("PUT", path), service.request("OPTIONS", path)
+
+    assert problem_of(refused) == (405, "method_not_allowed")
+    assert (refused.headers["allow"], asked.status_code, asked.headers["allow"]) == (
+        allow,
+        204,
+        allow,
+    )
+
+
+def test_options_of_an_unknown_path_is_not_found(service):
+    assert problem_of(service.request("OPTIONS", "/nowhere")) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/connections", "/jobs/x"])
+def test_head_is_get_without_its_body(service, path):
+    head, get = service.request("HEAD", path), service.get(path)
+
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"source=app",
+        b'{"source": NaN}',
+        b'{"name": -Infinity}',
+        b"\xff\xfe{}",
+        '{"name": "x"}'.encode("utf-16"),
+        b'{"name": "a", "name": "b"}',
+        b"[" * 200_000,
+    ],
+)
+def test_a_body_that_is_not_json_is_a_bad_request(service, body):
+    answer = service.client.post(JOBS, content=body, headers={"Content-Type": "application/json"})
+
+    assert problem_of(answer) == (400, "not_json")
+
+
+@pytest.mark.parametrize("number", ["0.12345678901234567890123", "1e999", "9" * 500])
+def test_a_number_that_would_be_rounded_is_refused(service, number):
+    answer = service.client.post(JOBS, content=f'{{"name": {number}}}')
+
+    assert problem_of(answer) == (422, "invalid_value")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin-1",
+        "application/problem+json",
+        "nonsense",
+    ],
+)
+def test_a_body_of_another_type_is_refused(service, given):
+    answer = service.client.post(JOBS, content=b"{}", headers={"Content-Type": given})
+
+    assert problem_of(answer) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("given", [None, "application/json", "Application/JSON; charset=UTF-8"])
+def test_json_is_read_by_its_type_or_without_one(service, given):
+    headers = {} if given is None else {"Content-Type": given}
+
+    answer = service.client.post(JOBS, content=b"{}", headers=headers)
+
+    assert pointers(answer) == ["#/source"]
+
+
+def test_a_body_over_one_mib_is_refused_announced_or_chunked(service):
+    announced = service.client.post(JOBS, content=b" " * (MIB + 1))
+    chunked = service.client.post(JOBS, content=iter([b" " * MIB, b" "]))
+    just_fits = service.client.post(JOBS, content=iter([b" " * (MIB - 2), b"{}"]))
+
+    assert problem_of(announced) == problem_of(chunked) == (413, "body_too_large")
+    assert pointers(just_fits) == ["#/source"]
+
+
+def test_an_unexpected_failure_tells_nothing_of_itself(service, monkeypatch):
+    def crash():
+        raise RuntimeError("postgresql://user:password@host")
+
+    object.__setattr__(service.wiring, "now", crash)
+
+    answer = service.get("/jobs/00000000-0000-0000-0000-000000000000/manifest")
+    crashed = service.delete("/jobs/00000000-0000-0000-0000-000000000000")
+
+    assert problem_of(answer) == (404, "not_found")
+    assert problem_of(crashed) == (500, "internal")
+    assert "password" not in crashed.text
+
+
+def test_a_catalog_that_is_down_is_unavailable_and_says_when_to_come_back(folder):
+    catalog = Catalog.open(f"sqlite:///{folder}/no such folder/catalog.db")
+    service = Service(
+        catalog, folder, make_wiring(catalog, folder, Recorder(), Clock()), Recorder(), Clock()
+    )
+    body = {"source": {"connection": "app", "table": "users"}}
+
+    job = f"/jobs/{uuid.uuid4()}"
+    answers = [
+        service.get("/jobs"),
+        service.get(job),
+        service.get(f"{job}?wait_seconds=1", headers={"If-None-Match": "*"}),
+        service.delete(job),
+        service.post("/jobs", json=body),
+    ]
+
+    assert [problem_of(answer) for answer in answers] == [(503, "catalog_unavailable")] * 5
+    assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+    assert str(folder) not in "".join(answer.text for answer in answers)
+
+
+def test_a_registry_that_cannot_be_read_is_our_fault(service):
+    (service.folder / "connections.toml").write_text("[connections")
+    body = {"source": {"connection": "app", "table": "users"}}
+
+    answers = [service.get("/connections"), service.post("/jobs", json=body)]
+
+    assert [problem_of(answer) for answer in answers] == [(503, "unavailable")] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "pointer"),
+    [
+        ("/jobs", "page_size=0", "#/query/page_size"),
+        ("/jobs", "page_size=201", "#/query/page_size"),
+        ("/jobs", "page_size=1.0", "#/query/page_size"),
+        ("/jobs", "page_size=%20", "#/query/page_size"),
+        ("/jobs", "page_size=" + "9" * 5000, "#/query/page_size"),
+        ("/jobs", "state=asleep", "#/query/state"),
+        ("/jobs", "label=run", "#/query/label"),
+        ("/jobs", "label=run%00:1", "#/query/label"),
+        ("/jobs", "pagesize=1", "#/query/pagesize"),
+        ("/jobs/x", "wait_seconds=51", "#/query/wait_seconds"),
+        ("/jobs/x", "wait_seconds=nan", "#/query/wait_seconds"),
+        ("/jobs/x", "since_index=-1", "#/query/since_index"),
+        ("/jobs/x/chunks", "page_size=1001", "#/query/page_size"),
+        ("/jobs/x/chunks/0/refresh", "url_ttl_seconds=604801", "#/query/url_ttl_seconds"),
+        ("/jobs/x/chunks/0/refresh", "url_ttl_seconds=0", "#/query/url_ttl_seconds"),
+    ],
+)
+def test_a_query_out_of_range_is_pointed_at(service, path, query, pointer):
+    answer = service.get(f"{path}?{query}")
+
+    assert problem_of(answer) == (422, "invalid_value")
+    assert pointers(answer) == [pointer]
+
+
+def test_the_first_line_of_a_refusal_names_the_place(service):
+    answer = service.post(
+        "/jobs", json={"source": {"connection": "app", "table": "users"}, "a/b~c d": 1}
+    )
+
+    assert pointers(answer) == ["#/a~1b~0c%20d"]
+    assert "#/a~1b~0c%20d" in answer.json()["detail"]
+
+
+def test_an_answer_has_a_length_and_json_in_utf_8(service):
+    answer: httpx2.Response = service.get("/connections")
+
+    assert answer.headers["content-type"] == "application/json"
+    assert int(answer.headers["content-length"]) == len(answer.content)
