@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
-from staging.cli.exit_codes import exit_code_of
+from staging.cli.exit_codes import ExitCode, exit_code_of
 from staging.core.errors import StagingError
 
 
@@ -53,3 +53,17 @@ class LazyGroup(TyperGroup):
         except StagingError as error:
             typer.echo(f"error: {error.detail}", err=True)
             raise typer.Exit(exit_code_of(error)) from None
+        except ValueError as error:
+            _explain_settings(error)
+            raise typer.Exit(ExitCode.USAGE) from None
+
+
+def _explain_settings(error: ValueError) -> None:
+    """Print which settings are not valid; any other error is raised again."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        raise error
+    for each in error.errors(include_url=False, include_input=False):
+        name = "_".join(str(part) for part in each["loc"]).upper()
+        typer.echo(f"error: STAGING_{name}: {each['msg']}", err=True)

@@ -59,6 +59,7 @@ def guard(orders: Orders) -> int:
 
 
 def _start(orders: Orders) -> int:
+    guard_pid = os.getpid()
     child = os.fork()
     if child:
         return child
@@ -72,6 +73,8 @@ def _start(orders: Orders) -> int:
             os.setgid(orders.uid)
             os.setuid(orders.uid)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard_pid:  # it died before we asked to be told
+            os._exit(1)
         os.execvp(orders.command[0], orders.command)  # noqa: S606 - the point of a guard
     except OSError as error:
         os.write(2, f"cannot start {orders.command[0]}: {error}\n".encode())

@@ -1,0 +1,342 @@
+"""`staging up` and its companions, on the real parts, two stacks on one machine."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from staging.local.folder import StateFolder
+from staging.local.parts import PART_NAMES
+from staging.local.runfile import read_run
+from staging.local.running import layout_of
+
+STAGING = str(Path(sys.executable).parent / "staging")
+WARM_START_SECONDS = 20
+
+
+@dataclass
+class Machine:
+    """One state folder and the commands of a person who works with it."""
+
+    root: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ) | {"STAGING_STATE_DIR": str(self.root)} | self.settings
+
+    def staging(self, *words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [STAGING, *words],
+            check=False,
+            env=self.environment,
+            cwd=self.root.parent,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )
+
+    def up(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        done = self.staging("up", "-d", "--port", "0", *words)
+        assert done.returncode == 0, done.stderr + (self.root / "logs/supervisor.log").read_text()
+        return done
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        plain = json.loads(self.staging("status", "--json").stdout)
+        assert list(plain) == ["parts"]
+        return {part["name"]: part for part in plain["parts"]}
+
+    def pids(self) -> dict[str, int]:
+        return {name: part["pid"] for name, part in self.parts().items()}
+
+    def supervisor(self) -> psutil.Process:
+        run = read_run(StateFolder(self.root))
+        assert run is not None
+        return psutil.Process(run.pid)
+
+    def run_a_ray_task(self) -> None:
+        """Make Ray start workers, the processes that are hardest to end."""
+        folder = StateFolder(self.root)
+        run = read_run(folder)
+        assert run is not None
+        layout = layout_of(folder, run)
+        command = [sys.executable, "-m", "cluster.probe", layout.ray_address]
+        subprocess.run(command, env=layout.ray_environment(), check=True, timeout=60)
+
+    def until(self, name: str, state: str, *, other_pid_than: int) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while True:
+            part = self.parts()[name]
+            if part["state"] == state and part["pid"] != other_pid_than:
+                return part
+            assert time.monotonic() < deadline, part
+            time.sleep(0.2)
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def assert_gone(processes: list[psutil.Process], seconds: float = 15) -> None:
+    """Wait for the ends; a zombie that a container's init forgets to collect has ended too."""
+    deadline = time.monotonic() + seconds
+    while alive := [each for each in processes if is_alive(each)]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.1)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="staging-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[tuple[Machine, Machine]]:
+    """Two folders, one with a path too long for Ray's sockets; what runs in them is stopped."""
+    with tempfile.TemporaryDirectory(prefix="staging-", ignore_cleanup_errors=True) as name:
+        long = Path(name) / "a-state-folder-with-quite-a-long-name"
+        pair = Machine(Path(name) / "a"), Machine(long)
+        for each in pair:
+            each.settings["STAGING_RESTART_RESET_SECONDS"] = "3"
+        yield pair
+        for each in pair:
+            each.staging("down")
+            each.staging("reset", "--yes")
+
+
+@pytest.fixture
+def stack(machines: tuple[Machine, Machine]) -> Machine:
+    """A running stack."""
+    machines[0].up()
+    return machines[0]
+
+
+def test_two_stacks_start_at_once_and_share_no_port_and_no_process(machines):
+    words = [STAGING, "up", "-d", "--port", "0"]
+    starts = [subprocess.Popen(words, env=each.environment) for each in machines]
+
+    assert [start.wait(250) for start in starts] == [0, 0]
+
+    one, other = (each.parts() for each in machines)
+    for parts in (one, other):
+        assert list(parts) == list(PART_NAMES)
+        assert {part["state"] for part in parts.values()} == {"ready"}
+        assert all(psutil.pid_exists(part["pid"]) for part in parts.values())
+        assert all(Path(part["log"]).exists() for part in parts.values())
+        assert set(next(iter(parts.values()))) == {"name", "state", "pid", "url", "log"}
+    urls = [part["url"] for parts in (one, other) for part in parts.values() if part["url"]]
+    assert len(set(urls)) == 10
+    assert not {part["pid"] for part in one.values()} & {part["pid"] for part in other.values()}
+
+
+def test_up_on_a_running_stack_changes_nothing(stack):
+    before = stack.pids()
+
+    again = stack.up()
+
+    assert stack.pids() == before
+    assert all(name in again.stdout for name in PART_NAMES)
+
+
+def test_down_ends_every_process_and_a_warm_start_is_quick(stack):
+    stack.run_a_ray_task()
+    processes = family(stack.supervisor())
+
+    assert stack.staging("down").returncode == 0
+
+    assert_gone(processes, seconds=1)
+    stopped = [(part["state"], part["pid"]) for part in stack.parts().values()]
+    assert stopped == [("stopped", None)] * len(PART_NAMES)
+    again = stack.staging("down")
+    assert (again.returncode, again.stdout) == (0, "not running\n")
+    begun = time.monotonic()
+    stack.up()
+    assert time.monotonic() - begun < WARM_START_SECONDS
+
+
+def test_killing_the_supervisor_leaves_no_orphan_and_no_obstacle(stack, machines):
+    stack.run_a_ray_task()
+    processes = family(stack.supervisor())
+    assert any("ray::" in " ".join(each.cmdline()) for each in processes)
+    neighbour = machines[1].pids()
+
+    stack.supervisor().kill()
+
+    assert_gone(processes)
+    assert {part["state"] for part in stack.parts().values()} == {"stopped"}
+    assert machines[1].pids() == neighbour
+    stack.up()
+    assert {part["state"] for part in stack.parts().values()} == {"ready"}
+
+
+@pytest.mark.parametrize("name", PART_NAMES)
+def test_a_killed_part_is_started_again_and_the_others_stay(stack, name):
+    stack.run_a_ray_task()
+    before = stack.pids()
+    below = family(psutil.Process(before[name]))
+
+    os.kill(before[name], signal.SIGKILL)
+
+    stack.until(name, "ready", other_pid_than=before[name])
+    assert_gone(below)
+    after = stack.pids()
+    assert {each for each in PART_NAMES if after[each] != before[each]} == {name}
+    time.sleep(3.5)  # healthy again, as far as the next kill is concerned
+
+
+def test_killing_the_guard_of_ray_leaves_nothing_of_that_ray(stack):
+    stack.run_a_ray_task()
+    before = stack.pids()["ray"]
+    guard = psutil.Process(before).parent()
+    assert guard is not None
+    processes = family(guard)
+    assert len(processes) > 5
+
+    guard.kill()
+
+    assert_gone(processes)
+    stack.until("ray", "ready", other_pid_than=before)
+    stack.run_a_ray_task()
+
+
+def test_the_doctor_finds_a_running_stack_well(stack):
+    found = stack.staging("doctor")
+
+    assert found.returncode == 0, found.stdout
+    assert "BAD" not in found.stdout
+    for words in ("refuses to overwrite", "without its token", "loopback only", "this version"):
+        assert words in found.stdout
+
+
+def test_secrets_are_the_owners_alone(stack):
+    secrets = sorted((stack.root / "secrets").iterdir())
+
+    assert [file.name for file in secrets] == [
+        "ray-token",
+        "s3-access-key",
+        "s3-secret-key",
+        "ticket-key",
+    ]
+    assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
+    assert stack.root.stat().st_mode & 0o777 == 0o700
+    values = [file.read_text() for file in secrets]
+    logs = "".join(log.read_text(errors="replace") for log in (stack.root / "logs").glob("*.log"))
+    run_file = (stack.root / "run/stack.json").read_text()
+    assert [value for value in values if value in logs + run_file] == []
+
+
+def test_logs_prints_a_part_and_follows_it(stack):
+    printed = stack.staging("logs", "ray", "-n", "5")
+    assert (printed.returncode, len(printed.stdout.splitlines())) == (0, 5)
+
+    words = [STAGING, "logs", "-f", "-n", "0", "supervisor"]
+    following = subprocess.Popen(words, env=stack.environment, stdout=subprocess.PIPE, text=True)
+    assert following.stdout is not None
+    time.sleep(1.5)
+    with (stack.root / "logs/supervisor.log").open("a") as log:
+        log.write("a new line\n")
+    assert following.stdout.readline() == "a new line\n"
+    following.terminate()
+    following.wait()
+
+
+def test_a_running_stack_is_not_reset(stack):
+    refused = stack.staging("reset", "--yes")
+
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "staging down" in refused.stderr
+    assert stack.parts()["api"]["state"] == "ready"
+
+
+def test_parts_that_run_already_are_used_and_left_alone(machines, s3, postgres):
+    machine = machines[1]
+    machine.staging("down")
+    catalog = postgres.dsn().replace("postgresql://", "postgresql+psycopg://")
+
+    machine.up("--use-existing", f"s3={s3.endpoint}", f"catalog={catalog}")
+
+    parts = machine.parts()
+    assert parts["s3"] == {
+        "name": "s3",
+        "state": "external",
+        "pid": None,
+        "url": s3.endpoint,
+        "log": None,
+    }
+    assert parts["api"]["state"] == "ready"
+    assert machine.staging("doctor").returncode == 0
+    machine.staging("down")
+    with socket.create_connection(("127.0.0.1", int(s3.endpoint.rpartition(":")[2])), 2):
+        pass
+
+
+def test_the_port_of_the_api_is_not_taken_from_its_holder(folder):
+    machine = Machine(folder / "state")
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as holder:
+        port = holder.getsockname()[1]
+        refused = machine.staging("up", "-d", "--port", str(port))
+
+    assert refused.returncode == 1
+    assert f"port {port} of the API is held by pid {os.getpid()}" in refused.stderr
+    assert "--port" in refused.stderr
+    assert {part["state"] for part in machine.parts().values()} == {"stopped"}
+
+
+def test_reset_asks_and_deletes_only_what_the_stack_made(folder):
+    machine = Machine(folder)
+    for name in ("catalog.db", "temporal-1.0.db", "connections.toml"):
+        (folder / name).touch()
+    (folder / "s3").mkdir()
+
+    assert machine.staging("reset", text="n\n").returncode == 1
+    assert (folder / "catalog.db").exists()
+    assert machine.staging("reset", text="y\n").returncode == 0
+
+    assert [file.name for file in folder.iterdir()] == ["connections.toml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["logs", "nothing"], 3, "there is no part 'nothing'"),
+        (["up", "-d", "--use-existing", "mongo=1"], 2, "'mongo=1' is not one of temporal=…"),
+        (["up", "--port", "70000"], 2, "--port"),
+        (["nonsense"], 2, "No such command"),
+        (["doctor"], 1, ""),
+    ],
+)
+def test_what_cannot_be_done_has_its_exit_code(folder, words, code, said):
+    done = Machine(folder / "state").staging(*words)
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_a_setting_that_is_not_valid_is_named(folder):
+    machine = Machine(folder / "state", {"STAGING_FLIGHT_PORT": "many"})
+
+    done = machine.staging("up", "-d")
+
+    assert done.returncode == 2
+    assert "STAGING_FLIGHT_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
