@@ -24,7 +24,7 @@ _BATCH_PARTITIONS = 1_000
 _BATCH_SECONDS = 600.0
 _POLL_SECONDS = 0.5
 _IDLE_SECONDS = 0.1
-_PAUSE_SECONDS = 10.0
+_PAUSE_SECONDS = 1.0
 """How long running partitions may go on after a pause before they are stopped at a batch."""
 _HOLDERS_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
