@@ -31,7 +31,7 @@ class Encodings:
 def choose_encodings(sample: pa.Table) -> Encodings:
     """Give repeated values a dictionary, and the rest of the flat columns a delta or split form.
 
-    Only encodings of the first Parquet 2 are used, which every reader of note decodes.
+    Encodings of Parquet 2 only (Encodings.md of the format).
     """
     rows = sample.slice(0, _SAMPLE_ROWS)
     flat = [field for field in sample.schema if not pa.types.is_nested(field.type)]
