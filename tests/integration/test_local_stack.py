@@ -201,7 +201,10 @@ def test_a_killed_part_is_started_again_and_the_others_stay(stack, name):
     stack.until(name, "ready", other_pid_than=before[name])
     assert_gone(below)
     after = stack.pids()
-    assert {each for each in PART_NAMES if after[each] != before[each]} == {name}
+    # Ray may end its driver when it finds another cluster at the same address: any restart of the
+    # worker is then Ray's doing, and is mended like every other.
+    others = set(PART_NAMES) - {name} - ({"worker"} if name == "ray" else set())
+    assert {each: after[each] for each in others} == {each: before[each] for each in others}
     time.sleep(3.5)  # healthy again, as far as the next kill is concerned
 
 
