@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 import pyarrow as pa
-import pyarrow.flight as flight
 import pyarrow.parquet as pq
+from pyarrow import flight
 
 PREFIX = "/api/v1/staging"
 
