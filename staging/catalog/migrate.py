@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from staging.catalog.database import Database
 
 _STEPS = Path(__file__).parent / "migrations"
+_PATIENCE = sa.text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('staging migration', 0))")
 
 
@@ -27,6 +28,7 @@ class Migrations(Database):
         """Run the steps that are missing, all in one transaction; one process at a time."""
         with self._writing() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(_PATIENCE)
                 connection.execute(_LOCK)
             config = Config()
             config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))

@@ -11,12 +11,13 @@ from staging.core.errors import UnknownJob
 from staging.core.ids import is_uuid
 from staging.core.jobs import FINAL, JobState, check_move
 
-_WHOLE_COLUMNS = {"user_id", "name", "labels", "source", "columns", "arrow_schema"}
+_IN_BULK = {"user_id", "name", "labels", "source", "columns", "arrow_schema"}
+BRIEF_COLUMNS = tuple(column for column in jobs.c if column.name not in _IN_BULK)
+"""A job's columns without its request and schema."""
+
 _BY_ID = jobs.c.job_id == sa.bindparam("job_id")
 _WHOLE = sa.select(jobs).where(_BY_ID)
-_BRIEF = sa.select(*(column for column in jobs.c if column.name not in _WHOLE_COLUMNS)).where(
-    _BY_ID
-)
+_BRIEF = sa.select(*BRIEF_COLUMNS).where(_BY_ID)
 _LOCK = _BRIEF.with_for_update(key_share=True)
 
 
@@ -29,7 +30,7 @@ def whole_job(connection: sa.Connection, job_id: str, *, org_id: int | None = No
 
 
 def brief_job(connection: sa.Connection, job_id: str) -> Row:
-    """Read a job's row without its request and schema.
+    """Read the BRIEF_COLUMNS of a job.
 
     Raises UnknownJob.
     """

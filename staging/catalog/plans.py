@@ -47,8 +47,9 @@ class Plans(Database):
             job = lock_job(connection, job_id)
             in_use = lock_usage(connection, job.connection)
             others = in_use.holders - job.holders
-            if job.state in _READ_OUT or others + count + 1 > budget:
-                return bool(job.state not in _READ_OUT and job.holders == count)
+            is_reserved = job.holders == count or others + count + 1 <= budget
+            if job.state in _READ_OUT or not is_reserved:
+                return False
             change_job(connection, job, holders=count)
             return bool(others + count + in_use.attempts <= budget)
 

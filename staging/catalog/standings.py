@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from staging.catalog.database import Database
-from staging.catalog.moves import brief_job
+from staging.catalog.moves import BRIEF_COLUMNS, brief_job
 from staging.catalog.plans import has_exports
 from staging.catalog.rows import options_of
 from staging.catalog.tables import IS_UNPURGED, Row, jobs
@@ -40,7 +40,7 @@ class Standings(Database):
             return sorted(row.job_id for row in found if _is_unsettled(row, then, purge_grace))
 
 
-_CANDIDATES = sa.select(jobs).where(
+_CANDIDATES = sa.select(*BRIEF_COLUMNS).where(
     IS_UNPURGED,
     sa.or_(
         sa.and_(

@@ -43,6 +43,15 @@ def test_a_plan_gives_the_job_its_schema_snapshot_and_partitions(catalog):
     )
 
 
+def test_a_plan_of_many_partitions_is_kept_in_order(catalog):
+    job_id = running(catalog, partitions=20_001)
+    assert catalog.job(1, job_id).progress.partitions_total == 20_001
+    for attempt in begin(catalog, job_id, limit=100):
+        catalog.publish_partition(a_receipt(attempt), now=NOW)
+    begun = [attempt.partition_id for attempt in begin(catalog, job_id, limit=3)]
+    assert begun == [100, 101, 102]
+
+
 def test_a_second_plan_changes_nothing(catalog):
     job_id = running(catalog, partitions=2)
     before = catalog.job(1, job_id)
@@ -180,6 +189,15 @@ def test_holders_wait_for_running_attempts_and_no_new_ones_begin_meanwhile(catal
         assert catalog.begin_attempts(reading, term, limit=9, budget=4, now=NOW) == []
         answers.append(catalog.admit_holders(waiting, 2, budget=4))
     assert answers == [False, False, True]
+
+
+def test_a_reservation_outlives_a_smaller_budget_but_admits_only_within_it(catalog):
+    first, second = jobs_on_one_connection(catalog, 2)
+    catalog.admit_holders(first, 2, budget=8)
+    catalog.admit_holders(second, 2, budget=8)
+    assert catalog.admit_holders(first, 2, budget=3) is False
+    catalog.release_snapshot(second, now=NOW)
+    assert catalog.admit_holders(first, 2, budget=2) is True
 
 
 def test_a_job_that_is_read_out_gets_no_holders(catalog):
