@@ -65,9 +65,9 @@ def test_a_paused_job_stands_still_and_a_resumed_one_reads_only_what_is_missing(
     service, slow_table
 ):
     name, expected = slow_table
-    job_id = service.create(
-        {"connection": "warehouse", "table": name}, chunk_target_bytes=1 << 20
-    )["job_id"]
+    job_id = service.create({"connection": "warehouse", "table": name}, chunk_target_bytes=1 << 20)[
+        "job_id"
+    ]
     service.until(job_id, lambda job: job["progress"]["partitions_done"] >= 1)
 
     assert service.act(job_id, "pause").json()["state"] in {"pausing", "paused"}
