@@ -3,6 +3,7 @@
 import time
 
 import httpx2
+import pyarrow as pa
 import pytest
 from pyarrow import flight
 
