@@ -67,22 +67,41 @@ class Job:
             if self.state in FINAL:
                 return
 
-    def wait(self, until: str = "staged", timeout: float | None = None) -> "Job":
-        """Wait until the job is in a state; `staged` is also reached by a completed job.
+    def until(self, state: str = "staged", timeout: float | None = None) -> Iterator[JobView]:
+        """Give the job as it is and at each change, until it is in a state.
 
-        Raises JobFailed if it ends elsewhere, TimedOut after `timeout` seconds.
+        `staged` is also reached by a completed job.  Raises JobFailed if the job ends elsewhere,
+        TimedOut after `timeout` seconds.
         """
-        reached = _REACHED.get(until, frozenset({until}))
+        reached = _REACHED.get(state, frozenset({state}))
         for view in self.changes(timeout):
+            yield view
             if view.state in reached:
-                return self
-            if view.state in LOST and not (view.state == "cancelling" and until == "cancelled"):
+                return
+            if view.state in LOST and (view.state, state) != ("cancelling", "cancelled"):
                 check_alive(view)
         raise JobFailed(
-            f"job {self.job_id} ended as {self.state}, not as {until}",
+            f"job {self.job_id} ended as {self.state}, not as {state}",
             state=self.state,
             code=self.state,
         )
+
+    def wait(self, until: str = "staged", timeout: float | None = None) -> "Job":
+        """Wait until the job is in a state; as `until`, but gives the job."""
+        for _ in self.until(until, timeout):
+            pass
+        return self
+
+    def published(self, start: int = 0) -> Iterator[Chunk]:
+        """Give the chunks from an index on that are published now, without waiting for more."""
+        page = None
+        while page is None or not page.is_last:
+            page = ask_page(self._readers.http, self.job_id, since_index=start)
+            assert page is not None  # nothing was said that it could be like
+            self.view = page.job
+            start += len(page.chunks)
+            for each in page.chunks:
+                yield Chunk(self._readers, self.job_id, each)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Give the chunks from an index on, in order, as they are published, until all are given.

@@ -10,8 +10,6 @@ from staging_client.errors import DataGone, IdentityRefused, StagingClientError,
 from staging_client.patience import Busy, Patience
 from staging_client.views import ChunkView
 
-_CONNECT_SECONDS = 30.0
-
 
 class TicketOver(Exception):
     """The ticket is not taken any more; a new one may be."""

@@ -111,7 +111,7 @@ _PAGE = ("chunks", "next_page_token")
 
 @dataclass(frozen=True, slots=True)
 class ChunkView:
-    """One chunk with a link and a ticket, both of which expire."""
+    """One chunk with a link and a ticket, both of which expire; `json` is the whole answer."""
 
     chunk_id: str
     chunk_index: int
@@ -127,6 +127,7 @@ class ChunkView:
     ticket: str
     locations: Sequence[str]
     acked_at: datetime | None
+    json: Mapping[str, Any]
 
     @classmethod
     def from_json(cls, shown: Mapping[str, Any]) -> "ChunkView":
@@ -141,6 +142,7 @@ class ChunkView:
             ticket=flight.get("ticket") or "",
             locations=tuple(flight.get("locations") or ()),
             acked_at=instant(shown["acked_at"]),
+            json=shown,
         )
 
     def __repr__(self) -> str:

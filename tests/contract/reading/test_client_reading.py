@@ -1,5 +1,8 @@
 """The client library against the real store and Flight: every byte, or an error."""
 
+import dataclasses
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -234,8 +237,18 @@ def test_the_tickets_of_a_job_are_those_that_flight_itself_gives(client, reader,
     assert [each.uri.decode() for each in info.endpoints[0].locations] == list(one.view.locations)
 
 
+def test_the_client_loads_nothing_but_http_and_arrow():
+    code = (
+        "import sys, staging_client; loaded = {name.split('.')[0] for name in sys.modules};"
+        "print(sorted(loaded & {'staging', 'sqlalchemy', 'fastapi', 'pydantic', 'boto3', 'ray',"
+        " 'temporalio', 'pandas', 'torch', 'rich', 'structlog'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert done.stdout == "[]\n"
+
+
 def spoil(chunk, **fields: object) -> None:
     """Change what the client believes of a chunk."""
-    import dataclasses
-
     chunk.view = dataclasses.replace(chunk.view, **fields)

@@ -1,0 +1,167 @@
+"""`staging connections`: register, list, test and remove connections."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from staging.cli.exit_codes import ExitCode
+from staging.cli.options import AsJson
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Register and test sources.",
+)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name.")]
+
+
+@app.command()
+def add(
+    *,
+    name: Name,
+    kind: Annotated[str, typer.Option("--kind", "-k", help="postgres, sqlite, parquet or csv.")],
+    host: Annotated[str | None, typer.Option(help="Server kinds: its host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Server kinds: its port.")] = None,
+    database: Annotated[str | None, typer.Option(help="Server kinds: the database.")] = None,
+    user: Annotated[str | None, typer.Option(help="Server kinds: who reads.")] = None,
+    password: Annotated[
+        str | None, typer.Option(metavar="REFERENCE", help="env:NAME or file:PATH, never itself.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="parquet and csv: the folder.")] = None,
+    path: Annotated[Path | None, typer.Option(help="sqlite: the database's file.")] = None,
+    org: Annotated[
+        list[int] | None, typer.Option(help="Who may use it; may be repeated; else all.")
+    ] = None,
+    max_connections: Annotated[
+        int | None, typer.Option(help="Sessions that all jobs together may hold.")
+    ] = None,
+    allow_query: Annotated[
+        bool, typer.Option("--allow-query", help="Jobs may give their own query.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register a connection in connections.toml."""
+    from staging.cli.registered import connections_file
+    from staging.settings import settings
+    from staging.sources.registry_edit import add_connection
+
+    file = connections_file(settings())
+    fields: dict[str, Any] = {
+        "kind": kind,
+        "host": host,
+        "port": port,
+        "database": database,
+        "user": user,
+        "password": password,
+        "root": _absolute(root),
+        "path": _absolute(path),
+        "orgs": org,
+        "max_connections": max_connections,
+        "allow_query": allow_query or None,
+    }
+    given = {key: value for key, value in fields.items() if value is not None}
+    with _reporting():
+        add_connection(file, name, given)
+    _say(f"{name} is in {file}", {"name": name, "file": str(file)}, as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the registered connections, without their secrets."""
+    from rich.table import Table
+
+    from staging.cli.console import console
+    from staging.cli.registered import connections_file, entries
+    from staging.settings import settings
+
+    with _reporting():
+        found = [_shown(entry) for entry in entries(connections_file(settings()))]
+    if as_json:
+        typer.echo(json.dumps({"connections": found}))
+        return
+    table = Table("name", "kind", "place", "orgs", "sessions", "problem", box=None)
+    for each in found:
+        orgs = "all" if each["orgs"] is None else " ".join(map(str, each["orgs"]))
+        sessions = str(each["max_connections"] or "")
+        table.add_row(
+            each["name"], each["kind"], each["place"], orgs, sessions, each["problem"] or ""
+        )
+    console().print(table)
+
+
+@app.command("test")
+def probe(
+    *,
+    name: Name,
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Describe a table.")] = None,
+    path: Annotated[str | None, typer.Option(help="Describe a path inside the root.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reach a source, and describe one of its tables if one is named."""
+    from staging.cli.reaching import reach
+    from staging.cli.registered import connections_file, registered
+    from staging.settings import settings
+
+    with _reporting():
+        columns = reach(registered(connections_file(settings()), name), table, path)
+    lines = [f"  {each['name']}: {each['type']}" for each in columns or ()]
+    shown = {"name": name, "reached": True, "columns": columns}
+    _say("\n".join([f"{name} answers", *lines]), shown, as_json=as_json)
+
+
+@app.command()
+def remove(name: Name, as_json: AsJson = False) -> None:
+    """Remove a connection from connections.toml; jobs that read it now go on."""
+    from staging.cli.registered import connections_file
+    from staging.settings import settings
+    from staging.sources.registry_edit import remove_connection
+
+    file = connections_file(settings())
+    with _reporting():
+        remove_connection(file, name)
+    _say(f"{name} is removed", {"name": name, "file": str(file)}, as_json=as_json)
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """Say what is wrong with the words given: an unknown connection is not found, not misused."""
+    from staging.core.errors import UnknownConnection
+
+    try:
+        yield
+    except UnknownConnection as unknown:
+        typer.echo(f"error: {unknown.detail}", err=True)
+        raise typer.Exit(ExitCode.NOT_FOUND) from None
+
+
+def _shown(entry: Any) -> dict[str, Any]:
+    from staging.cli.registered import place
+
+    found = entry.connection
+    orgs = None if found is None or found.orgs is None else sorted(found.orgs)
+    return {
+        "name": entry.name,
+        "kind": found.kind if found else "",
+        "place": place(found) if found else "",
+        "orgs": orgs,
+        "max_connections": found.max_connections if found else None,
+        "allow_query": found.allow_query if found else None,
+        "problem": entry.problem,
+    }
+
+
+def _say(text: str, shown: dict[str, Any], *, as_json: bool) -> None:
+    typer.echo(json.dumps(shown) if as_json else text)
+
+
+def _absolute(given: Path | None) -> str | None:
+    """Make a path of this command's folder one of any folder; addresses of stores stay."""
+    if given is None or ":/" in str(given):
+        return None if given is None else str(given)
+    return str(given.expanduser().absolute())
