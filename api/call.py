@@ -41,10 +41,15 @@ def _only(request: Request, name: str) -> str | None:
     given = [value for key, value in request.headers.raw if key.lower() == raw]
     if len(given) > 1:
         raise BadIdentity(f"{name} is given twice")
+    return _decoded(given[0]) if given else None
+
+
+def _decoded(value: bytes) -> str:
+    """Read a header as UTF-8, or as the Latin-1 that HTTP began with (RFC 9110, section 5.5)."""
     try:
-        return given[0].decode() if given else None
-    except UnicodeDecodeError as wrong:
-        raise BadIdentity(f"{name} is not UTF-8") from wrong
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 ThisCall = Annotated[Call, Depends(receive_call)]

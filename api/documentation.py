@@ -22,18 +22,20 @@ _DESCRIPTION = (
 )
 _SCHEMAS = "#/components/schemas/"
 _REQUEST_ID = "0d5f7f3e-2f5b-4f0e-9d3c-6f3a1f1b2c4d"
+_PRINTABLE = "^[\\x20-\\x7e\\xa1-\\xac\\xae-\\xff]*$"
+"""What a header can carry everywhere; other printable characters of UTF-8 are taken too."""
 _IDENTITY: list[dict[str, Any]] = [
     {
         "name": "X-Org-ID",
         "in": "header",
-        "description": "The organisation; 1 unless given.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1, "default": 1},
+        "description": "The organisation, a positive integer; 1 unless given.",
+        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$", "default": "1"},
     },
     {
         "name": "X-User-ID",
         "in": "header",
         "description": "Recorded on what the user creates; printable characters.",
-        "schema": {"type": "string", "maxLength": 128},
+        "schema": {"type": "string", "maxLength": 128, "pattern": _PRINTABLE},
     },
 ]
 _ETAG = {"ETag": {"description": 'The revision, `W/"7"`.', "schema": {"type": "string"}}}
@@ -52,6 +54,16 @@ _HEADERS: dict[tuple[str, str], dict[str, Any]] = {
         "Cache-Control": {"description": "`no-store`.", "schema": {"type": "string"}}
     },
 }
+_OF_ITS_JOB = {"job_id": "$response.body#/job_id"}
+_OF_A_CHUNK = {**_OF_ITS_JOB, "chunk_id": "$response.body#/chunks/0/chunk_id"}
+_LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
+    ("create_job", "202"): dict.fromkeys(
+        ("read_job", "cancel_job", "pause_job", "resume_job", "list_chunks", "read_manifest"),
+        _OF_ITS_JOB,
+    ),
+    ("read_job", "200"): dict.fromkeys(("acknowledge_chunk", "refresh_chunk"), _OF_A_CHUNK),
+}
+"""Where one may go from an answer, with what of it."""
 _RETRY_AFTER = {
     "Retry-After": {
         "description": "Seconds to wait.",
@@ -98,6 +110,11 @@ def _complete(operation: dict[str, Any], path: str) -> None:
     for status, response in responses.items():
         response.setdefault("headers", {}).update(_HEADERS.get((name, status), {}))
         _add_example(response)
+        for target, parameters in _LINKS.get((name, status), {}).items():
+            link = {"operationId": target, "parameters": parameters}
+            response.setdefault("links", {})[target] = link
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _without_null(parameter["schema"])
     if is_prefixed:
         operation.setdefault("parameters", []).extend(_IDENTITY)
     if "requestBody" in operation:
@@ -129,6 +146,14 @@ def _add_example(response: dict[str, Any]) -> None:
 def _add_request_examples(content: dict[str, Any]) -> None:
     examples = REQUESTS[_model(content["schema"])]
     content["examples"] = {name: {"value": value} for name, value in examples.items()}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave null out: a query or header that is not given is absent, never null."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **kinds[0]}
 
 
 def _model(schema: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """The query strings that clients send."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.models.text import Label, WholeNumber
+from api.models.text import Digits, Label
 from staging.core.jobs import JobState
 
 _LARGEST_INDEX = 2**31 - 1
@@ -22,20 +24,17 @@ class JobsQuery(QueryString):
 
     state: JobState | None = Field(default=None, description="Only jobs in this state.")
     label: Label | None = Field(default=None, description="Only jobs with this label, `key:value`.")
-    page_size: WholeNumber = Field(default=50, ge=1, le=200)
+    page_size: Annotated[int, Field(ge=1, le=200), Digits] = 50
     page_token: str | None = _TOKEN
 
 
 class ChunksQuery(QueryString):
     """Which page of a job's chunks."""
 
-    page_size: WholeNumber = Field(default=100, ge=1, le=1000)
+    page_size: Annotated[int, Field(ge=1, le=1000), Digits] = 100
     page_token: str | None = _TOKEN
-    since_index: WholeNumber | None = Field(
-        default=None,
-        ge=0,
-        le=_LARGEST_INDEX,
-        description="First index, inclusive; not together with `page_token`.",
+    since_index: Annotated[int, Field(ge=0, le=_LARGEST_INDEX), Digits] | None = Field(
+        default=None, description="First index, inclusive; not together with `page_token`."
     )
 
 
@@ -54,6 +53,6 @@ class JobQuery(ChunksQuery):
 class RefreshQuery(QueryString):
     """How long the new link shall live."""
 
-    url_ttl_seconds: WholeNumber | None = Field(
-        default=None, ge=1, le=604_800, description="Default: the job's own."
+    url_ttl_seconds: Annotated[int, Field(ge=1, le=604_800), Digits] | None = Field(
+        default=None, description="Default: the job's own."
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from api.models.filters import FilterBody
-from api.models.text import LabelKey, LabelValue, Name, Query, Scalar, Target
+from api.models.text import Integral, LabelKey, LabelValue, Name, Query, Scalar, Target
 from staging.core.jobs import JobOptions, Retain
 from staging.core.source_spec import SourceSpec
 
@@ -74,32 +74,22 @@ class SourceBody(Body):
 class OptionsBody(Body):
     """How to stage it."""
 
-    chunk_target_bytes: int = Field(
-        default=64 * _MIB,
-        ge=_MIB,
-        le=_GIB,
-        description="Parquet bytes a chunk, within a factor of 2.",
+    chunk_target_bytes: Annotated[int, Field(ge=_MIB, le=_GIB), Integral] = Field(
+        default=64 * _MIB, description="Parquet bytes a chunk, within a factor of 2."
     )
     compression: Literal["zstd", "snappy", "lz4", "none"] = "zstd"
-    compression_level: int | None = Field(
-        default=None,
-        ge=1,
-        le=19,
-        description="Of zstd alone; 1 unless given.",
-        validate_default=True,
+    compression_level: Annotated[int, Field(ge=1, le=19), Integral] | None = Field(
+        default=None, description="Of zstd alone; 1 unless given.", validate_default=True
     )
     consistency: Literal["snapshot", "best_effort"] = "snapshot"
-    max_snapshot_age_seconds: int = Field(default=3600, ge=60, le=86_400)
-    ttl_seconds: int = Field(default=86_400, ge=1, le=2_592_000)
-    url_ttl_seconds: int = Field(default=3600, ge=1, le=604_800)
+    max_snapshot_age_seconds: Annotated[int, Field(ge=60, le=86_400), Integral] = 3600
+    ttl_seconds: Annotated[int, Field(ge=1, le=2_592_000), Integral] = 86_400
+    url_ttl_seconds: Annotated[int, Field(ge=1, le=604_800), Integral] = 3600
     retain: Literal["until_acked", "until_expired"] = "until_acked"
     consumers: list[Name] = Field(default_factory=lambda: ["default"], min_length=1, max_length=32)
     on_unrepresentable: Literal["fail", "null"] = "fail"
-    parallelism: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="Partitions read at once; null is the connection's budget.",
+    parallelism: Annotated[int, Field(ge=1, le=1024), Integral] | None = Field(
+        default=None, description="Partitions read at once; null is the connection's budget."
     )
 
     @field_validator("compression_level")

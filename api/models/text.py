@@ -17,6 +17,11 @@ def _digits(given: Any) -> Any:
     return given
 
 
+def _integral(given: Any) -> Any:
+    """Take 60.0 for 60: JSON knows one kind of number (RFC 8259, section 6)."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 def _scalar(given: Any) -> Any:
     if not isinstance(given, str | int | float | None):
         raise ValueError("must be a string, a number, true, false or null")
@@ -37,5 +42,7 @@ Query = Annotated[str, Field(min_length=1, max_length=100_000, pattern=r"^[^\x00
 """SQL text; it may have line breaks."""
 Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(_SCALAR)]
 """Any JSON value that is not a list or an object."""
-WholeNumber = Annotated[int, BeforeValidator(_digits)]
-"""A whole number in a query string."""
+Integral = BeforeValidator(_integral)
+"""Of a whole number in a body, however it is written."""
+Digits = BeforeValidator(_digits)
+"""Of a whole number in a query string."""
