@@ -8,5 +8,5 @@ _SHOWN = 3
 
 def nearest_names(asked: str, known: Iterable[str]) -> str:
     """Give the end of a message: `; nearest: a, b`, or nothing when no name is close."""
-    close = difflib.get_close_matches(asked, sorted(known), n=_SHOWN, cutoff=0.5)
+    close = difflib.get_close_matches(asked, sorted(known), n=_SHOWN, cutoff=0.6)
     return f"; nearest: {', '.join(close)}" if close else ""

@@ -1,0 +1,190 @@
+"""connections.toml: what it may say, and what becomes of it."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from staging.core.errors import FieldError, InvalidValue, SourceAuth, UnknownConnection
+from staging.sources.connection import Connection
+from staging.sources.connections import Connections
+
+WAREHOUSE = """
+[connections.warehouse]
+kind = "postgres"
+host = "127.0.0.1"
+port = 5433
+database = "tpch"
+user = "reader"
+password = "env:WAREHOUSE_PASSWORD"
+orgs = [1, 7]
+max_connections = 4
+"""
+
+
+def registry(tmp_path: Path, text: str) -> Connections:
+    (tmp_path / "connections.toml").write_text(text)
+    return Connections(tmp_path / "connections.toml")
+
+
+def test_a_connection_is_read_as_it_is_written(tmp_path):
+    found = registry(tmp_path, WAREHOUSE).get(7, "warehouse")
+
+    assert found == Connection(
+        name="warehouse",
+        kind="postgres",
+        orgs=frozenset({1, 7}),
+        max_connections=4,
+        host="127.0.0.1",
+        port=5433,
+        database="tpch",
+        user="reader",
+        password="env:WAREHOUSE_PASSWORD",
+    )
+
+
+def test_paths_start_at_the_folder_of_the_file(tmp_path):
+    found = registry(
+        tmp_path,
+        '[connections.a]\nkind = "sqlite"\npath = "app.db"\n'
+        '[connections.b]\nkind = "parquet"\nroot = "/exports"\n',
+    )
+
+    assert found.get(1, "a").path == tmp_path / "app.db"
+    assert found.get(1, "b").root == Path("/exports")
+
+
+def test_a_missing_file_has_no_connections(tmp_path):
+    assert Connections(tmp_path / "none.toml").list(1) == []
+
+
+def test_a_change_of_the_file_is_seen_at_once(tmp_path):
+    connections = registry(tmp_path, WAREHOUSE)
+    assert [each.name for each in connections.list(1)] == ["warehouse"]
+
+    registry(tmp_path, WAREHOUSE.replace("warehouse", "depot"))
+    assert [each.name for each in connections.list(1)] == ["depot"]
+    (tmp_path / "connections.toml").unlink()
+    assert connections.list(1) == []
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_ones(tmp_path):
+    with pytest.raises(UnknownConnection) as raised:
+        registry(tmp_path, WAREHOUSE).get(1, "warehuose")
+
+    detail = "there is no connection 'warehuose'; nearest: warehouse"
+    assert raised.value.errors == (FieldError("#/source/connection", detail),)
+
+
+def test_another_organisation_s_connection_is_answered_like_an_unknown_one(tmp_path):
+    connections = registry(tmp_path, WAREHOUSE)
+
+    with pytest.raises(UnknownConnection) as raised:
+        connections.get(2, "warehouse")
+
+    assert raised.value.detail == "there is no connection 'warehouse'"
+    assert connections.list(2) == []
+
+
+@pytest.mark.parametrize("literal", ["hunter2", "env:", "env:1X", "", 'x"]', "plain:hunter2"])
+def test_a_literal_password_is_refused_and_never_shown(tmp_path, literal):
+    text = WAREHOUSE.replace('"env:WAREHOUSE_PASSWORD"', f"'{literal}'")
+
+    with pytest.raises(InvalidValue) as raised:
+        registry(tmp_path, text).get(1, "warehouse")
+
+    assert raised.value.detail == (
+        "connection warehouse: password must be a reference, env:NAME or file:PATH; "
+        "a literal one is refused"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("port = 0", "port must be a whole number from 1 to 65535"),
+        ("port = true", "port must be a whole number from 1 to 65535"),
+        ("max_connections = 1", "max_connections must be a whole number from 2 to 1000"),
+        ("orgs = [0]", f"orgs must be a whole number from 1 to {2**63 - 1}"),
+        ("orgs = 1", "orgs must be a list of organisation ids"),
+        ('allow_query = "yes"', "allow_query must be true or false"),
+        ('host = ""', "host must be a text that is not empty"),
+        ('host = "169.254.169.254"', "host is link-local; allow_link_local = true permits it"),
+        ('hots = "a"', "hots is not a field of kind postgres; nearest: host"),
+        ('kind = "oracle"', "kind must be one of csv, parquet, postgres, sqlite"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path, line, problem):
+    key = line.split(" ")[0]
+    kept = [each for each in WAREHOUSE.splitlines() if not each.startswith(f"{key} =")]
+
+    connections = registry(tmp_path, "\n".join([*kept, line]))
+
+    assert connections.problems() == {"warehouse": f"connection warehouse: {problem}"}
+    with pytest.raises(InvalidValue):
+        connections.get(1, "warehouse")
+
+
+def test_a_missing_field_is_named(tmp_path):
+    text = WAREHOUSE.replace('database = "tpch"\n', "")
+
+    with pytest.raises(InvalidValue, match="database is missing; kind postgres needs it"):
+        registry(tmp_path, text).get(1, "warehouse")
+
+
+def test_an_object_store_root_is_refused_until_it_is_supported(tmp_path):
+    text = '[connections.a]\nkind = "parquet"\nroot = "s3://bucket/x"\n'
+
+    with pytest.raises(InvalidValue, match="object stores are not supported yet"):
+        registry(tmp_path, text).get(1, "a")
+
+
+def test_one_invalid_connection_does_not_hide_the_others(tmp_path):
+    connections = registry(tmp_path, WAREHOUSE + '[connections.broken]\nkind = "none"\n')
+
+    assert [each.name for each in connections.list(1)] == ["warehouse"]
+    assert list(connections.problems()) == ["broken"]
+
+
+@pytest.mark.parametrize("orgs", ["[9]", "9", "[0]"])
+def test_an_invalid_connection_of_others_is_answered_like_an_unknown_one(tmp_path, orgs):
+    connections = registry(tmp_path, f'[connections.broken]\nkind = "none"\norgs = {orgs}\n')
+
+    with pytest.raises(UnknownConnection):
+        connections.get(1, "broken")
+
+
+def test_a_file_that_is_not_toml_is_said_to_be_so_without_its_text(tmp_path):
+    with pytest.raises(InvalidValue) as raised:
+        registry(tmp_path, "password = hunter2").list(1)
+
+    assert raised.value.detail == "connections.toml is not valid TOML; no connection can be used"
+
+
+def test_a_password_is_read_from_the_environment_when_it_is_resolved(tmp_path, monkeypatch):
+    monkeypatch.setenv("WAREHOUSE_PASSWORD", "hunter2")
+
+    resolved = registry(tmp_path, WAREHOUSE).get(1, "warehouse").resolved()
+
+    assert resolved.secret == "hunter2"
+    assert "hunter2" not in repr(resolved)
+    assert pickle.loads(pickle.dumps(resolved)) == resolved
+
+
+def test_a_password_is_read_from_a_file_beside_the_registry(tmp_path):
+    (tmp_path / "secret").write_text("hunter2\n")
+    text = WAREHOUSE.replace("env:WAREHOUSE_PASSWORD", "file:secret")
+
+    assert registry(tmp_path, text).get(1, "warehouse").resolved().secret == "hunter2"
+
+
+@pytest.mark.parametrize("reference", ["env:NOT_SET_ANYWHERE", "file:not-there"])
+def test_a_password_that_is_not_there_is_an_authentication_failure(tmp_path, reference):
+    assert "NOT_SET_ANYWHERE" not in os.environ
+    text = WAREHOUSE.replace("env:WAREHOUSE_PASSWORD", reference)
+
+    with pytest.raises(SourceAuth) as raised:
+        registry(tmp_path, text).get(1, "warehouse").resolved()
+
+    assert "connection warehouse: the password's" in raised.value.detail
