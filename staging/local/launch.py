@@ -11,7 +11,7 @@ from staging.core.errors import StagingError
 from staging.local.errors import PartFailed, PartTimedOut, PortTaken, StackError, StackTimedOut
 from staging.local.folder import StateFolder
 from staging.local.options import UpOptions
-from staging.local.runfile import Run, StackState, living_run, read_run
+from staging.local.runfile import RETRY_SIGNAL, Run, StackState, living_run, read_run
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 240.0
@@ -56,7 +56,7 @@ def stop(folder: StateFolder) -> bool:
 
 
 def _ask_to_recover(folder: StateFolder, running: Run) -> None:
-    os.kill(running.pid, signal.SIGHUP)
+    os.kill(running.pid, RETRY_SIGNAL)
     deadline = time.monotonic() + _HEED_SECONDS
     while time.monotonic() < deadline:
         run = read_run(folder)
@@ -87,8 +87,11 @@ def _until_ready(folder: StateFolder, is_alive: Callable[[], bool], pid: int) ->
             run = read_run(folder)
             if run is not None and run.pid == pid and run.state is StackState.READY:
                 return run
-            if not alive or (run is not None and run.state is StackState.DEGRADED):
+            if run is not None and run.pid == pid and run.state is StackState.DEGRADED:
                 raise _failure(folder, pid)
+            if not alive:
+                other = _someone_quicker(folder, pid)
+                return _until_ready(folder, other.is_alive, other.pid)
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         os.kill(pid, signal.SIGTERM)
@@ -96,6 +99,19 @@ def _until_ready(folder: StateFolder, is_alive: Callable[[], bool], pid: int) ->
     raise StackTimedOut(
         f"the stack is not ready after {_START_SECONDS:.0f} s; see {folder.log('supervisor')}"
     )
+
+
+def _someone_quicker(folder: StateFolder, pid: int) -> Run:
+    """Find the supervisor that was in the way of ours; raises what ended ours if none was."""
+    deadline = time.monotonic() + _HEED_SECONDS
+    while time.monotonic() < deadline:
+        run = read_run(folder)
+        if run is not None and run.pid == pid:
+            break
+        if run is not None and run.is_alive():
+            return run
+        time.sleep(_POLL_SECONDS)
+    raise _failure(folder, pid)
 
 
 def _failure(folder: StateFolder, pid: int) -> StagingError:

@@ -18,7 +18,8 @@ from staging.settings import Settings
 _LONGEST_RAY_FOLDER = 40
 """Ray adds some 60 characters to name its sockets, and a socket's path ends at 107 (unix(7))."""
 _MISLEADING = {
-    "s3": ("AWS_PROFILE", "AWS_SESSION_TOKEN"),
+    "temporal": ("TEMPORAL_ADDRESS", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_TLS"),
+    "s3": ("AWS_PROFILE", "AWS_SESSION_TOKEN", "S3_EXTERNAL_URL", "S3_TABLE_BUCKET"),
     "ray": ("RAY_ADDRESS", "RAY_AUTH_TOKEN"),
 }
 """Variables of the caller's that would lead our processes past an embedded part."""

@@ -11,6 +11,8 @@ from staging.local.seaweed import SeaweedPorts
 from staging.settings import Settings
 
 _PREFERRED = {"temporal": 7233, "temporal_ui": 8233, "ray": 6379}
+_KNOWN = ("flight", "s3", *_PREFERRED)
+"""Ports that people and programs use; the others are between SeaweedFS and itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,14 @@ class _Choice:
             port = wanted
         else:
             port = self.book.take(usual, offsets=offsets)
-        if port != usual:
-            self.notices.append(f"{name} listens on port {port}, not {usual}{_why(usual)}")
+        if port != usual and name in _KNOWN:
+            self.notices.append(f"{name} listens on port {port}, not {usual}: {_why(usual)}")
         return port
 
 
 def _why(port: int) -> str:
     holder = holder_of(port)
-    return f", which {holder} holds" if holder else ""
+    return f"{holder} holds that" if holder else "it did so at the last start"
 
 
 def _api_port(port: int, book: PortBook) -> int:

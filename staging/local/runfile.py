@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +12,8 @@ import psutil
 
 from staging.local.folder import StateFolder
 
+RETRY_SIGNAL = signal.SIGUSR1
+"""Tells a supervisor to start again what it has given up."""
 _SAME_START_SECONDS = 0.05
 
 

@@ -19,6 +19,7 @@ from staging.local.orphans import adopt_orphans
 from staging.local.parts import PARTS
 from staging.local.ports import PortBook
 from staging.local.runfile import (
+    RETRY_SIGNAL,
     PartState,
     PartStatus,
     Run,
@@ -125,9 +126,9 @@ def first_run(layout: Layout) -> Run:
 
 
 def supervise(settings: Settings, options: UpOptions, say: Callable[[str], None]) -> None:
-    """Run the stack of the settings' state folder until SIGTERM or SIGINT.
+    """Run the stack of the settings' state folder until SIGTERM, SIGINT or SIGHUP.
 
-    SIGHUP starts again what was given up.  Main thread only; the environment becomes the parts'.
+    SIGUSR1 starts again what was given up.  Main thread only; the environment becomes the parts'.
     Raises StackRunning if another supervisor has the folder, PortTaken, PartFailed, PartTimedOut.
     """
     folder = StateFolder(settings.state_dir.absolute())
@@ -170,9 +171,9 @@ def _obey_signals(supervisor: Supervisor) -> None:
     def retry(_number: int, _frame: FrameType | None) -> None:
         supervisor.retry_failed()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, retry)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    signal.signal(RETRY_SIGNAL, retry)
 
 
 @contextlib.contextmanager
@@ -182,5 +183,7 @@ def _alone(folder: StateFolder) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as held:
-            raise StackRunning(f"another supervisor runs the stack of {folder.root}") from held
+            raise StackRunning(
+                f"the stack of {folder.root} runs already; see: staging status"
+            ) from held
         yield

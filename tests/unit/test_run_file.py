@@ -90,7 +90,7 @@ def test_a_taken_port_is_replaced_and_said(tmp_path):
         ports, notices = choose_ports(settings, UpOptions(port=0), {}, PortBook(tmp_path))
 
     assert ports.flight != port
-    said = f"flight listens on port {ports.flight}, not {port}, which pid {os.getpid()}"
+    said = f"flight listens on port {ports.flight}, not {port}: pid {os.getpid()}"
     assert [notice for notice in notices if notice.startswith(said)] != []
 
 
