@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pyarrow import flight
 
-from flight_server.refusals import refusal
+from flight_server.errors import refusal
 from staging.core.errors import BadIdentity
 from staging.core.identity import Identity, read_identity
 

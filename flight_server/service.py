@@ -7,10 +7,10 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.actions import ACTIONS, Call
+from flight_server.errors import Unimplemented, guarded, hide_stacks
 from flight_server.flights import flight_of, job_schema, listed_flight, selected_chunks
 from flight_server.identity import MIDDLEWARE, IdentityFactory, caller
 from flight_server.readable import check_readable
-from flight_server.refusals import Unimplemented, guarded, hide_stacks
 from flight_server.selection import read_criteria, read_descriptor
 from flight_server.stream import ChunkBatches
 from flight_server.wiring import Wiring

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flight_server.refusals import guarded
+from flight_server.errors import guarded
 from staging.core.chunks import Chunk
 from staging.core.errors import Gone, ObjectMissing, StorageError, StorageUnavailable, TooBusy
 from staging.storage.objects import ObjectStore

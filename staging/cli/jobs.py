@@ -131,7 +131,10 @@ def watch(
     from staging.cli.console import console
     from staging.cli.job_tables import follow
     from staging.cli.service import LONG, service
+    from staging.core.jobs import JobState
 
+    if until not in set(JobState):
+        raise typer.BadParameter(f"--until takes one of {', '.join(JobState)}")
     with service(url, org, patience=LONG) as staging:
         changes = staging.job(job).until(until, timeout)
         if as_json:

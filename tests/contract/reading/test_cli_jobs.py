@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from staging.cli.exit_codes import MEANING
 from staging.cli.service import base_url
 from staging.core.contracts import FailureReport
 from staging.local.folder import StateFolder
@@ -258,6 +259,12 @@ def test_a_folder_of_something_else_is_left_alone(staging, shelf, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
+def test_the_exit_codes_are_documented():
+    rows = re.findall(r"\| (\d) \| (.+) \|", (ROOT / "docs/reference/command-line.md").read_text())
+
+    assert rows == [(str(int(code)), meaning) for code, meaning in MEANING.items()]
+
+
 USAGE, NOT_FOUND, WRONG_STATE, IDENTITY, UNAVAILABLE, JOB_FAILED = 2, 3, 4, 5, 6, 7
 
 
@@ -275,6 +282,7 @@ USAGE, NOT_FOUND, WRONG_STATE, IDENTITY, UNAVAILABLE, JOB_FAILED = 2, 3, 4, 5, 6
         ["show"],
         ["show", "x", "--org", "one"],
         ["list", "--state", "done"],
+        ["watch", "x", "--until", "done"],
         ["nothing"],
     ],
     ids=" ".join,
