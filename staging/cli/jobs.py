@@ -183,7 +183,9 @@ def cancel(
 def pull(
     *,
     job: JobId,
-    folder: Annotated[Path | None, typer.Argument(help="Else a folder named by the job.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Else a folder named by the job.")
+    ] = None,
     flight: Annotated[bool, typer.Option("--flight", help="By Arrow Flight, not links.")] = False,
     ack: Annotated[bool, typer.Option("--ack", help="Acknowledge each stored chunk.")] = False,
     consumer: Annotated[str, typer.Option(help="Who acknowledges.")] = "default",
@@ -202,7 +204,7 @@ def pull(
         total = show_pull(
             shown,
             found,
-            folder or Path(job),
+            to or Path(job),
             by_flight=flight,
             consumer=consumer if ack else None,
         )

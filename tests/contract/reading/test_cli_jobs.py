@@ -201,7 +201,7 @@ def test_jobs_are_steered(staging, shelf):
 def test_all_chunks_are_pulled_and_acknowledged(staging, shelf, tmp_path, way):
     job_id = shelf.stage(FIRST, SECOND)
 
-    told = printed(staging("jobs", "pull", job_id, "out", "--ack", "--json", *way))
+    told = printed(staging("jobs", "pull", job_id, "--to", "out", "--ack", "--json", *way))
 
     names = ["chunk-000000.parquet", "chunk-000001.parquet"]
     assert told == {
@@ -223,7 +223,7 @@ def test_all_chunks_are_pulled_and_acknowledged(staging, shelf, tmp_path, way):
 @pytest.mark.parametrize("way", [[], ["--flight"]], ids=["links", "flight"])
 def test_a_pull_goes_on_where_it_broke_off_and_mends_damaged_files(staging, shelf, tmp_path, way):
     job_id = shelf.stage(FIRST, SECOND, FIRST)
-    printed(staging("jobs", "pull", job_id, "out", "--json", *way))
+    printed(staging("jobs", "pull", job_id, "--to", "out", "--json", *way))
     kept, damaged, missing = sorted((tmp_path / "out").glob("*.parquet"))
     before = kept.stat().st_mtime_ns
     body = bytearray(damaged.read_bytes())
@@ -231,7 +231,7 @@ def test_a_pull_goes_on_where_it_broke_off_and_mends_damaged_files(staging, shel
     damaged.write_bytes(body)
     missing.unlink()
 
-    told = printed(staging("jobs", "pull", job_id, "out", "--json", *way))
+    told = printed(staging("jobs", "pull", job_id, "--to", "out", "--json", *way))
 
     assert (told["chunk_count"], told["kept_count"]) == (3, 1)
     assert kept.stat().st_mtime_ns == before
@@ -250,9 +250,12 @@ def test_a_folder_of_something_else_is_left_alone(staging, shelf, tmp_path):
     one, two = shelf.stage(SECOND), shelf.stage(SECOND)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    staging("jobs", "pull", one, "out")
+    staging("jobs", "pull", one, "--to", "out")
 
-    other, mine = staging("jobs", "pull", two, "out"), staging("jobs", "pull", two, "mine")
+    other, mine = (
+        staging("jobs", "pull", two, "--to", "out"),
+        staging("jobs", "pull", two, "--to", "mine"),
+    )
 
     assert (other.returncode, other.stderr) == (2, "error: out holds the chunks of another job\n")
     assert (mine.returncode, mine.stderr) == (2, "error: mine is not empty\n")
