@@ -10,6 +10,8 @@ from staging.core.errors import Unrepresentable
 
 _EARLIEST_DAY = -2_440_588
 """The first date that Postgres has, day 0 of the Julian calendar, in days from 1970."""
+_LAST_DAY = 2_147_483_493 + _EARLIEST_DAY
+"""The last one, Julian day 2147483493 (datatype/timestamp.h)."""
 _DAY = 86_400_000_000
 
 
@@ -24,7 +26,7 @@ class _Bounds:
 
 _BOUNDS: Mapping[int, _Bounds] = {
     # Infinity is ±(2^31 - 1) days.
-    pa.date32().id: _Bounds(pa.int32(), _EARLIEST_DAY, 2_145_031_948),
+    pa.date32().id: _Bounds(pa.int32(), _EARLIEST_DAY, _LAST_DAY),
     # 24:00:00 is a time in Postgres, not in Arrow.
     pa.time64("us").id: _Bounds(pa.int64(), 0, _DAY - 1),
     # Infinity is ±(2^63 - 1); what lies past year 294246 wraps around to before the first date.
