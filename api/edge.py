@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem, request_path
@@ -33,6 +34,8 @@ class Edge:
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
                 await self.app(scope, receive, exchange.send)
+            except ClientDisconnect:
+                pass  # nobody is there to be answered
             except Exception:  # noqa: BLE001 - the process edge: no failure may leave without an answer
                 _log.exception("request_crashed", path=request_path(scope))
                 await exchange.answer_crash(receive)

@@ -81,8 +81,11 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     meant = ERROR_OF_STATUS.get(error.status_code, StagingError)
     headers = dict(error.headers or {})
-    if error.status_code == 405:
-        headers["Allow"] = request.app.state.allowed_methods(request.scope["path"])
+    # The framework knows the methods of the first route of a path alone.
+    if error.status_code == 405 and (
+        allowed := request.app.state.allowed_methods(request.scope["path"])
+    ):
+        headers["Allow"] = allowed
     return problem(meant(), request.scope, headers)
 
 

@@ -1,14 +1,16 @@
 """One condition of a source, its value checked against its operator."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from api.models.text import Name
-from staging.core.source_spec import Filter
+from staging.core.source_spec import OPERATORS, Filter
 
 _NO_VALUE = frozenset({"is_null", "not_null"})
 _LISTS = frozenset({"in", "not_in"})
+_SCALAR_OPS = frozenset(OPERATORS) - _NO_VALUE - _LISTS - {"like"}
 _MAX_LISTED = 10_000
 _SCALAR: list[dict[str, Any]] = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
 _VALUE = {
@@ -20,10 +22,30 @@ _VALUE = {
 }
 
 
+def _form(ops: Iterable[str], value: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    """Give the JSON Schema of conditions whose operator takes such a value."""
+    return {
+        "required": ["value"] if required else [],
+        "properties": {"op": {"enum": sorted(ops)}, "value": value},
+    }
+
+
 class FilterBody(BaseModel):
     """A condition on rows: `column op value`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "anyOf": [
+                _form(_NO_VALUE, {"type": "null"}, required=False),
+                _form(_LISTS, {"type": "array"}, required=True),
+                _form(_SCALAR_OPS, {"anyOf": _SCALAR}, required=True),
+                _form({"like"}, {"type": "string"}, required=True),
+            ]
+        },
+    )
 
     column: Name
     op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not_in", "is_null", "not_null", "like"]

@@ -16,6 +16,15 @@ _MAX_FILTERS = 100
 _MAX_COLUMNS = 10_000
 
 
+_TARGETS = ("table", "path", "query")
+
+
+def _only_target(name: str) -> dict[str, Any]:
+    """Give the JSON Schema of a source that has this target and no other."""
+    kinds = {each: {"type": "string" if each == name else "null"} for each in _TARGETS}
+    return {"required": [name], "properties": kinds}
+
+
 class Body(BaseModel):
     """A JSON object that takes no unknown member and no value of another type."""
 
@@ -32,13 +41,21 @@ class IncrementalBody(Body):
 class SourceBody(Body):
     """What to read; exactly one of `table`, `path` and `query` is given."""
 
+    model_config = Body.model_config | ConfigDict(
+        json_schema_extra={"oneOf": [_only_target(each) for each in _TARGETS]}
+    )
+
     connection: Name = Field(description="A connection's name; GET /connections lists them.")
     table: Target | None = Field(default=None, description="A table or view, `schema.table`.")
     path: Target | None = Field(default=None, description="A file, folder or glob inside the root.")
     query: Query | None = Field(default=None, description="SQL, where the connection allows it.")
-    columns: Annotated[list[Name], Field(min_length=1, max_length=_MAX_COLUMNS)] | None = Field(
-        default=None, description="The columns to read, in this order; null is all of them."
-    )
+    columns: (
+        Annotated[
+            list[Name],
+            Field(min_length=1, max_length=_MAX_COLUMNS, json_schema_extra={"uniqueItems": True}),
+        ]
+        | None
+    ) = Field(default=None, description="The columns to read, in this order; null is all of them.")
     filters: Annotated[list[FilterBody], Field(max_length=_MAX_FILTERS)] = Field(
         default_factory=list, description="Conditions on rows, joined by AND."
     )
@@ -55,7 +72,7 @@ class SourceBody(Body):
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:
-        if sum(each is not None for each in (self.table, self.path, self.query)) != 1:
+        if sum(getattr(self, each) is not None for each in _TARGETS) != 1:
             raise ValueError("give exactly one of table, path and query")
         return self
 
@@ -74,6 +91,15 @@ class SourceBody(Body):
 class OptionsBody(Body):
     """How to stage it."""
 
+    model_config = Body.model_config | ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"compression": {"const": "zstd"}}},
+                {"properties": {"compression_level": {"type": "null"}}},
+            ]
+        }
+    )
+
     chunk_target_bytes: Annotated[int, Field(ge=_MIB, le=_GIB), Integral] = Field(
         default=64 * _MIB, description="Parquet bytes a chunk, within a factor of 2."
     )
@@ -86,7 +112,12 @@ class OptionsBody(Body):
     ttl_seconds: Annotated[int, Field(ge=1, le=2_592_000), Integral] = 86_400
     url_ttl_seconds: Annotated[int, Field(ge=1, le=604_800), Integral] = 3600
     retain: Literal["until_acked", "until_expired"] = "until_acked"
-    consumers: list[Name] = Field(default_factory=lambda: ["default"], min_length=1, max_length=32)
+    consumers: list[Name] = Field(
+        default_factory=lambda: ["default"],
+        min_length=1,
+        max_length=32,
+        json_schema_extra={"uniqueItems": True},
+    )
     on_unrepresentable: Literal["fail", "null"] = "fail"
     parallelism: Annotated[int, Field(ge=1, le=1024), Integral] | None = Field(
         default=None, description="Partitions read at once; null is the connection's budget."

@@ -140,16 +140,19 @@ def test_a_large_body_is_refused_and_the_connection_goes_on(url, is_chunked):
     assert after.status_code == 200
 
 
-def test_a_user_that_is_not_utf_8_is_a_bad_request(url, environment):
+def test_a_user_that_is_not_utf_8_is_read_as_latin_1(url, environment):
+    body = b'{"source": {"connection": "app", "table": "users"}}'
     with socket.create_connection(("127.0.0.1", int(environment["STAGING_PORT"])), 10) as raw:
         raw.sendall(
-            f"GET {PREFIX}/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
-            + b"X-User-ID: \xff\xfe\r\n\r\n"
+            f"POST {PREFIX}/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+            + b"X-User-ID: Zo\xeb\r\n"
+            + f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         said = b"".join(iter(lambda: raw.recv(65536), b""))
 
-    assert said.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "bad_identity"
+    assert said.startswith(b"HTTP/1.1 202 ")
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["user_id"] == "Zoë"
 
 
 async def test_many_who_wait_keep_no_one_else_waiting(url, stored):
