@@ -1,7 +1,7 @@
 """What every kind of source offers: describe, hold, split, read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -41,6 +41,11 @@ class ReadRequest:
     snapshot: Snapshot | None
     session_name: str
     on_unrepresentable: str = FAIL
+
+
+def planned_spec(request: ReadRequest) -> SourceSpec:
+    """Name the planned columns one by one, so that a column added since does not disturb."""
+    return replace(request.spec, columns=tuple(request.schema.names))
 
 
 class Reading(Protocol):

@@ -19,7 +19,7 @@ from staging.sources.postgres.shaping import Shaper
 from staging.sources.postgres.snapshot import begin_in
 from staging.sources.postgres.statement import Statement, compile_statement, watched
 from staging.sources.postgres.stop import stop_backend
-from staging.sources.source import NULL, ReadRequest
+from staging.sources.source import NULL, ReadRequest, planned_spec
 from staging.sources.stoppable import StoppableReading
 
 
@@ -30,6 +30,7 @@ class PostgresReading(StoppableReading):
         super().__init__()
         self._connection = connection
         self._request = request
+        self._spec = planned_spec(request)
         self._bounds = ReadBounds.from_json(request.bounds)
         self._exports = _exports(request)
         self._backend_pid = 0
@@ -79,7 +80,7 @@ class PostgresReading(StoppableReading):
         """Describe the table again and try the snapshot, where every failure has a SQLSTATE."""
         with asking(self._connection, self._request.session_name) as session:
             try:
-                statement = compile_statement(session, self._connection, self._request.spec)
+                statement = compile_statement(session, self._connection, self._spec)
             except InvalidValue as error:
                 raise SourceChanged(f"not as it was planned: {error.detail}") from error
             if self._exports:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from staging.core.errors import InvalidValue, SourceChanged, SourceError, Unrepresentable
 from staging.sources.connection import Connection
-from staging.sources.source import NULL, ReadCancelled, ReadRequest
+from staging.sources.source import NULL, ReadCancelled, ReadRequest, planned_spec
 from staging.sources.sqlite.database import opened
 from staging.sources.sqlite.selection import Selection, select
 from staging.sources.stoppable import StoppableReading
@@ -25,6 +25,7 @@ class SqliteReading(StoppableReading):
         super().__init__()
         self._connection = connection
         self._request = request
+        self._spec = planned_spec(request)
         self._database: sqlite3.Connection | None = None
 
     def cancel(self) -> None:
@@ -48,7 +49,7 @@ class SqliteReading(StoppableReading):
 
     def _selection(self, database: sqlite3.Connection) -> Selection:
         try:
-            selection = select(database, self._connection, self._request.spec)
+            selection = select(database, self._connection, self._spec)
         except InvalidValue as error:
             raise SourceChanged(f"not as it was planned: {error.detail}") from error
         if not selection.schema.equals(self._request.schema):
