@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from staging.sources.filter_values import ValueKind
 from staging.sources.postgres.bounds import ReadBounds, batch_rows_for, stride_for
 from staging.sources.postgres.catalogue import Target
-from staging.sources.postgres.pages import PageRange, cut_pages, pages_below, strides
+from staging.sources.postgres.pages import PageRange, Stride, cut_pages, pages_below, strides
 from staging.sources.postgres.quoting import quote_literal, quote_name
 from staging.sources.postgres.relation import Relation, readings_of
 from staging.sources.postgres.statement import SelectedColumn, Statement, watched
@@ -138,16 +138,23 @@ def test_no_range_is_more_than_one_page_number_over_its_share(pages, parts):
         assert pages_below(pages, end) - pages_below(pages, each.first) <= share + 2 * len(pages)
 
 
-@given(st.integers(0, 50), st.one_of(st.none(), st.integers(51, 90)), st.integers(1, 30))
-def test_strides_cover_their_range_once(first, end, step):
-    cut = strides(PageRange(first, end), step, 70)
+@given(
+    st.integers(0, 50),
+    st.one_of(st.none(), st.integers(51, 90)),
+    st.builds(Stride, st.integers(1, 30)) | st.builds(Stride, st.just(1), st.integers(1, 400)),
+)
+def test_strides_cover_their_range_once(first, end, stride):
+    cut = list(strides(PageRange(first, end), stride, 70))
 
-    assert (cut[0].first, cut[-1].end) == (first, end)
-    assert [each.end for each in cut[:-1]] == [each.first for each in cut[1:]]
+    assert (cut[0].first, cut[0].first_row) == (first, 0)
+    assert (cut[-1].end, cut[-1].end_row) == (end, 0)
+    ends = [(each.end, each.end_row) for each in cut[:-1]]
+    assert ends == [(each.first, each.first_row) for each in cut[1:]]
+    assert ends == sorted(set(ends))
 
 
 def test_bounds_are_read_back_as_they_were_written():
-    for bounds in (ReadBounds(), ReadBounds(PageRange(1, None), 2048, 3, 99)):
+    for bounds in (ReadBounds(), ReadBounds(PageRange(1, None), 2048, Stride(3), 99)):
         assert ReadBounds.from_json(bounds.to_json()) == bounds
 
 
@@ -156,4 +163,5 @@ def test_wide_rows_are_read_in_small_batches_and_very_wide_ones_by_few_pages():
     assert batch_rows_for(2_000) == 6 * 2_048
     assert batch_rows_for(1_000_000) == 2_048
     assert stride_for(2_000, 16_000) is None
-    assert stride_for(1_000_000, 8_000_000) == 3
+    assert stride_for(1_000_000, 8_000_000) == Stride(3)
+    assert stride_for(1_000_000, 200_000_000) == Stride(1, 25)

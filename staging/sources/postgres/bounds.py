@@ -1,10 +1,10 @@
 """The bounds of a Postgres partition as the catalog keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from staging.sources.postgres.pages import PageRange, strides
+from staging.sources.postgres.pages import PageRange, Stride, strides
 
 _MOST_BATCH_ROWS = 122_880
 _VECTOR_ROWS = 2048
@@ -20,34 +20,34 @@ class ReadBounds:
 
     pages: PageRange | None = None
     batch_rows: int = _UNKNOWN_BATCH_ROWS
-    stride_pages: int | None = None
-    """Pages a query reads at once, where a vector of rows would be too large."""
+    stride: Stride | None = None
+    """What a query reads at once, where a vector of rows would be too large."""
     table_pages: int = 0
 
-    def ranges(self) -> tuple[PageRange | None, ...]:
+    def ranges(self) -> Iterable[PageRange | None]:
         """Give what each query reads, in order."""
-        if self.pages is None:
-            return (None,)
-        return strides(self.pages, self.stride_pages, self.table_pages)
+        if self.pages is None or self.stride is None:
+            return (self.pages,)
+        return strides(self.pages, self.stride, self.table_pages)
 
     def to_json(self) -> dict[str, Any]:
         """Give the JSON that the catalog keeps."""
         shown: dict[str, Any] = {"batch_rows": self.batch_rows}
         if self.pages is not None:
             shown |= {"first_page": self.pages.first, "end_page": self.pages.end}
-        if self.stride_pages is not None:
-            shown |= {"stride_pages": self.stride_pages, "table_pages": self.table_pages}
+        if self.stride is not None:
+            stride = [self.stride.pages, self.stride.rows]
+            shown |= {"stride": stride, "table_pages": self.table_pages}
         return shown
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "ReadBounds":
         """Read what to_json gave."""
-        pages = None
-        if "first_page" in stored:
-            pages = PageRange(stored["first_page"], stored["end_page"])
-        return cls(
-            pages, stored["batch_rows"], stored.get("stride_pages"), stored.get("table_pages", 0)
+        pages = (
+            PageRange(stored["first_page"], stored["end_page"]) if "end_page" in stored else None
         )
+        stride = Stride(*stored["stride"]) if "stride" in stored else None
+        return cls(pages, stored["batch_rows"], stride, stored.get("table_pages", 0))
 
 
 def batch_rows_for(row_bytes: float) -> int:
@@ -58,7 +58,10 @@ def batch_rows_for(row_bytes: float) -> int:
     return max(1, min(vectors, _MOST_BATCH_ROWS // _VECTOR_ROWS)) * _VECTOR_ROWS
 
 
-def stride_for(row_bytes: float, page_bytes: float) -> int | None:
-    """Choose the pages of one query where a vector of rows would be too large, else None."""
-    is_wide = row_bytes * _VECTOR_ROWS > _MOST_VECTOR_BYTES or page_bytes > _BATCH_BYTES
-    return max(1, int(_BATCH_BYTES / page_bytes)) if is_wide and page_bytes else None
+def stride_for(row_bytes: float, page_bytes: float) -> Stride | None:
+    """Choose what one query reads where a vector of rows would be too large, else None."""
+    if row_bytes * _VECTOR_ROWS <= _MOST_VECTOR_BYTES and page_bytes <= _BATCH_BYTES:
+        return None
+    if page_bytes <= _BATCH_BYTES:
+        return Stride(max(1, int(_BATCH_BYTES / page_bytes)))
+    return Stride(1, max(1, int(_BATCH_BYTES / row_bytes)))

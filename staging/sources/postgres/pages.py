@@ -1,24 +1,39 @@
 """Cut the pages of a table, or of all its partitions together, into ranges of like size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+_MOST_PAGE_ROWS = 292
+"""Row numbers of a page of 8 KiB run below this; a larger page's others are in its last step."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRange:
     """Pages from `first` up to but not including `end`; None is the table's end.
 
-    Of a partitioned table the range means these pages of each partition.
+    Of a partitioned table the range means these pages of each partition.  The row numbers make
+    the edges finer, where single pages hold too much.
     """
 
     first: int
     end: int | None
+    first_row: int = 0
+    end_row: int = 0
 
     @property
     def condition(self) -> str:
         """Give the SQL; Postgres scans the range alone (TID range scan, version 14)."""
-        below = f" AND ctid < '({self.end},0)'::tid" if self.end is not None else ""
-        return f"ctid >= '({self.first},0)'::tid{below}"
+        below = f" AND ctid < '({self.end},{self.end_row})'::tid" if self.end is not None else ""
+        return f"ctid >= '({self.first},{self.first_row})'::tid{below}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """How much one query reads: so many pages, or, of a single page, so many rows."""
+
+    pages: int
+    rows: int | None = None
 
 
 def pages_below(sizes: Sequence[int], page: int) -> int:
@@ -39,15 +54,15 @@ def cut_pages(sizes: Sequence[int], parts: int) -> tuple[PageRange, ...]:
     )
 
 
-def strides(pages: PageRange, step: int | None, size: int) -> tuple[PageRange, ...]:
-    """Cut a range into steps of so many pages; `size` is where an open range may stop cutting."""
-    if step is None:
-        return (pages,)
+def strides(pages: PageRange, stride: Stride, size: int) -> Iterator[PageRange]:
+    """Cut a range into steps; `size` is the page at which an open range may stop being cut."""
     end = size if pages.end is None else pages.end
-    firsts = list(range(pages.first, max(end, pages.first + 1), step))
-    return tuple(
-        PageRange(first, last) for first, last in zip(firsts, [*firsts[1:], pages.end], strict=True)
-    )
+    edges = [(page, 0) for page in range(pages.first, max(end, pages.first + 1), stride.pages)]
+    if stride.rows is not None:
+        edges = [(page, row) for page, _ in edges for row in range(0, _MOST_PAGE_ROWS, stride.rows)]
+    for (page, row), (next_page, next_row) in pairwise(edges):
+        yield PageRange(page, next_page, row, next_row)
+    yield PageRange(edges[-1][0], pages.end, edges[-1][1])
 
 
 def _page_with(sizes: Sequence[int], wanted: int) -> int:

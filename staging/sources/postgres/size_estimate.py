@@ -28,6 +28,8 @@ _FIRST_PAGES = 4
 _MORE_PAGES = 200
 _SAMPLE_BATCH_ROWS = 1 << 16
 _MORE_PLACES = 3
+_FEWEST_PAGE_ROWS = 4
+"""Postgres stores values out of line so that at least so many rows share a page."""
 _STRETCH_BYTES = 16 * 1024 * 1024
 _PLAIN_RATIO, _TOAST_RATIO = 0.4, 0.9
 """Parquet bytes for a stored byte where nothing could be sampled; TOAST is compressed already."""
@@ -37,7 +39,8 @@ WITH RECURSIVE tree(oid) AS (
 )
 SELECT COALESCE(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8,
     COALESCE(pg_relation_size(NULLIF(c.reltoastrelid, 0)), 0),
-    c.relkind IN ('r', 'm') AND am.amname = 'heap'
+    GREATEST(c.reltuples, 0)::float8,
+    c.relkind IN ('r', 'm') AND am.amname = 'heap' AND has_table_privilege(%s::oid, 'SELECT')
 FROM tree JOIN pg_class c ON c.oid = tree.oid LEFT JOIN pg_am am ON am.oid = c.relam
 WHERE c.relkind <> 'p'
 """
@@ -49,8 +52,13 @@ class StoredFiles:
 
     pages: tuple[int, ...]
     toast_bytes: int
+    rows: float
+    """Rows as of the last ANALYZE, 0 if there was none."""
     has_pages: bool
-    """Whether every one of them can be read by page ranges."""
+    """Whether every one of them can be read by page ranges.
+
+    Not so for a foreign table, and not for who may read some columns only: `ctid` is not one.
+    """
 
     @property
     def total_pages(self) -> int:
@@ -76,11 +84,12 @@ class SizeEstimate:
 
 def stored_files(session: psycopg.Connection[Any], oid: int) -> StoredFiles:
     """Look up the files behind a table."""
-    rows = session.execute(_FILES, [oid]).fetchall()
+    rows = session.execute(_FILES, [oid, oid]).fetchall()
     return StoredFiles(
         pages=tuple(row[0] for row in rows),
         toast_bytes=sum(row[1] for row in rows),
-        has_pages=bool(rows) and all(row[2] for row in rows),
+        rows=sum(row[2] for row in rows),
+        has_pages=bool(rows) and all(row[3] for row in rows),
     )
 
 
@@ -91,9 +100,10 @@ def estimate_size(
     stored = files.total_pages * _PAGE_BYTES * _PLAIN_RATIO + files.toast_bytes * _TOAST_RATIO
     if files.total_pages == 0:
         return SizeEstimate(0.0)
-    if files.toast_bytes / files.total_pages * _FIRST_PAGES > _STRETCH_BYTES:
-        page_bytes = _PAGE_BYTES + files.toast_bytes / files.total_pages
-        return SizeEstimate(stored, page_bytes=page_bytes)
+    page_bytes = _PAGE_BYTES + files.toast_bytes / files.total_pages
+    if page_bytes * _FIRST_PAGES > _STRETCH_BYTES:
+        page_rows = files.rows / files.total_pages or _FEWEST_PAGE_ROWS
+        return SizeEstimate(stored, page_bytes / page_rows, page_bytes)
     try:
         with EngineSession(connection, "staging sample", _LIMIT, exports) as session:
             return _scaled(session, statement, files)
