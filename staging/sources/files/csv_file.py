@@ -19,7 +19,7 @@ SUFFIXES = tuple(
     kind + packed for kind in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".zst")
 )
 _BLOCK_BYTES = 4 * 1024 * 1024
-_HEADER_CHARACTERS = 1024 * 1024
+_HEADER_BYTES = 1024 * 1024
 
 
 def header(root: Path, pin: FilePin) -> list[str]:
@@ -30,13 +30,14 @@ def header(root: Path, pin: FilePin) -> list[str]:
     path = check_pin(root, pin)
     try:
         with pa.input_stream(str(path), compression="detect") as raw:
-            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-            first = text.readline(_HEADER_CHARACTERS)
-            while first.count('"') % 2 and (more := text.readline(_HEADER_CHARACTERS)):
+            lines = io.BufferedReader(raw)
+            first = lines.readline(_HEADER_BYTES)
+            while first.count(b'"') % 2 and (more := lines.readline(_HEADER_BYTES)):
                 first += more
+        text = first.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceUnsupported(f"{pin.path!r} is not a text in UTF-8") from error
-    names = next(csv.reader(io.StringIO(first, newline=""), delimiter=_separator(pin)), [])
+    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(pin)), [])
     if not names:
         raise SourceUnsupported(f"{pin.path!r} has no header line")
     return names

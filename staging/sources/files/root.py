@@ -21,9 +21,9 @@ def find_files(
 ) -> tuple[FilePin, ...]:
     """Pin the files that a path, folder or glob means, in the order of their names.
 
-    A folder means the files below it with one of the suffixes, hidden ones and those that begin
-    with `_` left out.  Raises UnknownTable with the nearest names, InvalidValue for a path that
-    leads outside of the root or to something that is not a regular file.
+    A folder means the files below it with one of the suffixes; a folder or a glob leaves out what
+    begins with `.` or `_`.  Raises UnknownTable with the nearest names, InvalidValue for a path
+    that leads outside of the root or to something that is not a regular file.
     """
     asked = _checked_path(connection, spec)
     root = _root_of(connection)
@@ -62,7 +62,7 @@ def _names(root: Path, asked: str, suffixes: Sequence[str]) -> Iterator[str]:
     elif os.path.lexists(place):
         yield asked
     elif _WILD & set(asked):
-        for found in root.glob(asked):
+        for found in filter(lambda each: _is_shown(each.relative_to(root)), root.glob(asked)):
             if found.is_dir() and not found.is_symlink():
                 yield from _below(root, found, suffixes)
             else:
@@ -71,10 +71,14 @@ def _names(root: Path, asked: str, suffixes: Sequence[str]) -> Iterator[str]:
 
 def _below(root: Path, folder: Path, suffixes: Sequence[str]) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
-        folders[:] = [each for each in folders if not each.startswith((".", "_"))]
+        folders[:] = [each for each in folders if _is_shown(Path(each))]
         for name in files:
-            if name.endswith(tuple(suffixes)) and not name.startswith((".", "_")):
+            if name.endswith(tuple(suffixes)) and _is_shown(Path(name)):
                 yield (Path(place) / name).relative_to(root).as_posix()
+
+
+def _is_shown(path: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _known(root: Path, suffixes: Sequence[str]) -> list[str]:
