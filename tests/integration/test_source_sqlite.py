@@ -188,9 +188,8 @@ def test_a_file_that_is_not_there_or_no_database_is_said_to_be_so(path):
 
 def test_a_cancel_ends_a_query_that_has_not_given_a_row(path):
     run(path, "CREATE TABLE t (v INTEGER)")
-    endless = (
-        "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n) SELECT v FROM n WHERE v < 0"
-    )
+    numbers = "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n)"
+    endless = f"{numbers} SELECT v FROM n WHERE v < 0"
     spec = SourceSpec("app", query=endless)
     reader = source(path, allow_query=True)
     reading = reader.read(request(spec, reader.split(spec, None, 1 << 20)))
