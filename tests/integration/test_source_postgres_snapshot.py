@@ -179,8 +179,18 @@ def test_reindexing_does_not_disturb(db):
     holder.close()
 
 
-def test_without_a_snapshot_the_split_says_best_effort(db):
-    split = db.source.split(SPEC, None, 1 << 24)
+def test_a_single_reader_reads_the_table_whole(db):
+    single = Snapshot(SnapshotClass.SINGLE_READER)
+
+    split = db.source.split(SPEC, single, 1 << 18)
+
+    assert (split.snapshot, len(split.bounds)) == (single, 1)
+    assert sorted(read(db, request(SPEC, split))) == list(range(1, ROWS + 1))
+
+
+@pytest.mark.parametrize("asked", [None, Snapshot(SnapshotClass.BEST_EFFORT)])
+def test_without_a_snapshot_the_split_says_best_effort(db, asked):
+    split = db.source.split(SPEC, asked, 1 << 24)
 
     assert split.snapshot == Snapshot(SnapshotClass.BEST_EFFORT)
     assert sorted(read(db, request(SPEC, split))) == list(range(1, ROWS + 1))

@@ -13,7 +13,12 @@ from staging.sources.postgres.pages import cut_pages
 from staging.sources.postgres.reading import PostgresReading
 from staging.sources.postgres.session import asking
 from staging.sources.postgres.size_estimate import StoredFiles, estimate_size, stored_files
-from staging.sources.postgres.snapshot import SnapshotHolder, begin_in, hold_snapshot
+from staging.sources.postgres.snapshot import (
+    SnapshotHolder,
+    begin_in,
+    exports_of,
+    hold_snapshot,
+)
 from staging.sources.postgres.statement import Statement, compile_statement
 from staging.sources.source import ReadRequest, Split
 
@@ -38,30 +43,37 @@ class PostgresSource:
         return hold_snapshot(self._connection, exports)
 
     def split(self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int) -> Split:
-        """Cut the table into page ranges; a view, a foreign table or a query stays whole."""
-        exports = snapshot.exports if snapshot else ()
+        """Cut the table into page ranges; a view, a foreign table or a query stays whole.
+
+        So does a table that a single reader must read.
+        """
+        kept = snapshot or _BEST_EFFORT
+        exports = exports_of(kept)
         with asking(self._connection, "staging plan") as session:
             statement = compile_statement(session, self._connection, spec)
-            if snapshot is not None:
+            if exports:
                 begin_in(session, exports)
             relation = statement.target.relation
             files = stored_files(session, relation.oid) if relation else None
         bounds = [ReadBounds()]
         if statement.target.is_table and files is not None and files.has_pages:
-            bounds = self._cut(statement, exports, files, target_bytes)
-        return Split(
-            statement.schema, snapshot or _BEST_EFFORT, tuple(each.to_json() for each in bounds)
-        )
+            single = kept.snapshot_class is SnapshotClass.SINGLE_READER
+            bounds = self._cut(statement, exports, files, None if single else target_bytes)
+        return Split(statement.schema, kept, tuple(each.to_json() for each in bounds))
 
     def read(self, request: ReadRequest) -> PostgresReading:
         """Open one partition."""
         return PostgresReading(self._connection, request)
 
     def _cut(
-        self, statement: Statement, exports: Sequence[str], files: StoredFiles, target_bytes: int
+        self,
+        statement: Statement,
+        exports: Sequence[str],
+        files: StoredFiles,
+        target_bytes: int | None,
     ) -> list[ReadBounds]:
         size = estimate_size(self._connection, statement, exports, files)
-        parts = max(1, math.ceil(size.parquet_bytes / target_bytes))
+        parts = max(1, math.ceil(size.parquet_bytes / target_bytes)) if target_bytes else 1
         return [
             ReadBounds(
                 pages,

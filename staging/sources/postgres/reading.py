@@ -6,8 +6,7 @@ from threading import Event
 
 import pyarrow as pa
 
-from staging.core.errors import InvalidValue, SnapshotLost, SourceChanged, SourceError
-from staging.core.manifest import SnapshotClass
+from staging.core.errors import InvalidValue, SourceChanged, SourceError
 from staging.sources.connection import Connection
 from staging.sources.postgres.bounds import ReadBounds
 from staging.sources.postgres.engine import ENGINE_ERRORS, EngineSession
@@ -16,7 +15,7 @@ from staging.sources.postgres.guards import unrepresentable
 from staging.sources.postgres.layout import UNCHANGED
 from staging.sources.postgres.session import NO_LIMIT, asking, server_name
 from staging.sources.postgres.shaping import Shaper
-from staging.sources.postgres.snapshot import begin_in
+from staging.sources.postgres.snapshot import begin_in, exports_of
 from staging.sources.postgres.statement import Statement, compile_statement, watched
 from staging.sources.postgres.stop import stop_backend
 from staging.sources.source import NULL, ReadRequest, planned_spec
@@ -32,7 +31,7 @@ class PostgresReading(StoppableReading):
         self._request = request
         self._spec = planned_spec(request)
         self._bounds = ReadBounds.from_json(request.bounds)
-        self._exports = _exports(request)
+        self._exports = exports_of(request.snapshot)
         self._backend_pid = 0
         self._stopped = Event()
 
@@ -112,12 +111,3 @@ class PostgresReading(StoppableReading):
     def _stop_backend(self, stopped: Event | None) -> None:
         with suppress(SourceError):
             stop_backend(self._connection, self._backend_pid, self._request.session_name, stopped)
-
-
-def _exports(request: ReadRequest) -> tuple[str, ...]:
-    snapshot = request.snapshot
-    if snapshot is None or snapshot.snapshot_class is not SnapshotClass.EXPORTED:
-        return ()
-    if not snapshot.exports:
-        raise SnapshotLost()
-    return snapshot.exports

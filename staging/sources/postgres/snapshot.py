@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from staging.core.errors import SnapshotLost
+from staging.core.manifest import Snapshot, SnapshotClass
 from staging.sources.connection import Connection
 from staging.sources.postgres.faults import of_query
 from staging.sources.postgres.quoting import quote_literal
@@ -20,6 +21,18 @@ from staging.sources.postgres.session import NO_LIMIT, connect, server_name
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _EXPORT = re.compile(r"[0-9A-F]{1,16}-[0-9A-F]{1,16}-[0-9]{1,10}")
+
+
+def exports_of(snapshot: Snapshot | None) -> tuple[str, ...]:
+    """Give the exports that a reader must join; none unless the snapshot is an exported one.
+
+    Raises SnapshotLost if it is and has no exports.
+    """
+    if snapshot is None or snapshot.snapshot_class is not SnapshotClass.EXPORTED:
+        return ()
+    if not snapshot.exports:
+        raise SnapshotLost()
+    return snapshot.exports
 
 
 def join(exports: Sequence[str]) -> list[str]:
