@@ -68,6 +68,23 @@ class SnapshotHolders:
     def __init__(self, session: RaySession) -> None:
         self._session = session
         self._book = HolderBook()
+        self._actor: Any = None  # ray gives a handle whose methods cannot be typed
+
+    def join_cluster(self) -> None:
+        """Find or start the detached actor that holds the second half, after each connection."""
+        self._actor = (
+            ray.remote(HolderBook)
+            .options(
+                name=ACTOR_NAME,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                get_if_exists=True,
+                num_cpus=0,
+                max_restarts=-1,
+                max_concurrency=4,
+            )
+            .remote()
+        )
 
     def open(self, job_id: str, connection: Connection) -> tuple[str, ...]:
         """Take a new snapshot and give its exports, to be tried in order."""
@@ -84,7 +101,7 @@ class SnapshotHolders:
         own = self._book.hold(job_id, connection, exports)
         try:
             with self._session.use():
-                joined = _actor().hold.remote(job_id, connection, (own, *exports))
+                joined = self._actor.hold.remote(job_id, connection, (own, *exports))
                 other: str = ray.get(joined, timeout=_ACTOR_SECONDS)
         except (ClusterUnavailable, ray.exceptions.RayError, SourceError) as lost:
             _log.warning("second_holder_missing", job_id=job_id, error=type(lost).__name__)
@@ -96,7 +113,7 @@ class SnapshotHolders:
         self._book.release(job_id)
         try:
             with self._session.use():
-                ray.get(_actor().release.remote(job_id), timeout=_ACTOR_SECONDS)
+                ray.get(self._actor.release.remote(job_id), timeout=_ACTOR_SECONDS)
         except (ClusterUnavailable, ray.exceptions.RayError) as lost:
             _log.warning("holder_release_missed", job_id=job_id, error=type(lost).__name__)
 
@@ -105,28 +122,7 @@ class SnapshotHolders:
         held = set(self._book.jobs())
         try:
             with self._session.use():
-                held |= set(ray.get(_actor().jobs.remote(), timeout=_ACTOR_SECONDS))
+                held |= set(ray.get(self._actor.jobs.remote(), timeout=_ACTOR_SECONDS))
         except (ClusterUnavailable, ray.exceptions.RayError) as lost:
             _log.warning("holders_unlisted", error=type(lost).__name__)
         return held
-
-
-def start_actor() -> None:
-    """Start the detached actor that holds the second half, unless it lives already."""
-    _actor()
-
-
-def _actor() -> Any:  # ray gives a handle whose methods cannot be typed
-    return (
-        ray.remote(HolderBook)
-        .options(
-            name=ACTOR_NAME,
-            namespace=NAMESPACE,
-            lifetime="detached",
-            get_if_exists=True,
-            num_cpus=0,
-            max_restarts=-1,
-            max_concurrency=4,
-        )
-        .remote()
-    )

@@ -1,23 +1,20 @@
 """The connection of one process to Ray, made again whenever the cluster was lost."""
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import ray
 import ray.exceptions
 import structlog
 
+from cluster.pulse_check import PulseCheck, port_answers
 from staging.core.errors import ClusterUnavailable
 
 NAMESPACE = "staging"
-_PROBE_SECONDS = 2.0
-_PROBES_LOST = 3
-_PROBE_TIMEOUT_SECONDS = 5.0
+_LOOK_SECONDS = 0.25
 _log = structlog.get_logger(__name__)
 
 
@@ -30,7 +27,7 @@ class RaySession:
     def __init__(self, address: str) -> None:
         self.address = address
         self.generation = 0
-        self._slots = 1
+        self._check: PulseCheck | None = None
         self._connected = threading.Event()
         self._stopping = threading.Event()
         self._users = 0
@@ -75,32 +72,24 @@ class RaySession:
                 self._idle.notify_all()
 
     def slots(self) -> int:
-        """How many partitions the cluster can read at once: its CPUs, as last seen.
+        """How many partitions the cluster can read at once: its CPUs, as last counted.
 
         Raises ClusterUnavailable without a cluster.
         """
-        if not self._connected.is_set():
+        if self._check is None or not self._connected.is_set():
             raise ClusterUnavailable()
-        return self._slots
+        return self._check.cpus
 
     def _watch(self, on_connect: Callable[[], None]) -> None:
-        lost = 0
-        while not self._stopping.is_set():
+        while not self._stopping.wait(_LOOK_SECONDS):
             if not self._connected.is_set():
                 self._connect(on_connect)
-                lost = 0
-            elif self._probe():
-                lost = 0
-            else:
-                lost += 1
-            if lost >= _PROBES_LOST:
+            elif self._check is not None and not self._check.is_alive():
                 _log.warning("ray_lost", address=self.address)
                 self._disconnect()
-                continue
-            self._stopping.wait(_PROBE_SECONDS if self._connected.is_set() else 0.5)
 
     def _connect(self, on_connect: Callable[[], None]) -> None:
-        if not _answers(self.address):
+        if not port_answers(self.address):
             return
         try:
             ray.init(
@@ -110,13 +99,13 @@ class RaySession:
                 logging_level=logging.WARNING,
                 configure_logging=False,
             )
-            self.generation += 1
-            self._slots = _cpus()
+            self._check = PulseCheck(self.address)
             on_connect()
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as refused:
             _log.warning("ray_refused", address=self.address, error=type(refused).__name__)
             ray.shutdown()
             return
+        self.generation += 1
         self._connected.set()
         _log.info("ray_connected", address=self.address, generation=self.generation)
 
@@ -125,36 +114,6 @@ class RaySession:
             self._connected.clear()
             self._idle.wait_for(lambda: self._users == 0, timeout=10)
         ray.shutdown()
-
-    def _probe(self) -> bool:
-        """Ask for this process's own node; a cluster started anew does not know it."""
-        if not _answers(self.address):
-            return False
-        found: list[int] = []
-        asked = threading.Thread(target=lambda: found.append(_cpus()), daemon=True)
-        asked.start()
-        asked.join(timeout=_PROBE_TIMEOUT_SECONDS)
-        self._slots = found[0] if found else 0
-        return self._slots > 0
-
-
-def _cpus() -> int:
-    """Count the CPUs of the living nodes; 0 if this process's own node is not among them."""
-    own = ray.get_runtime_context().get_node_id()
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # ray has no types here
-    living = [node for node in nodes if node["Alive"]]
-    if own not in {node["NodeID"] for node in living}:
-        return 0
-    return max(1, int(sum(node["Resources"].get("CPU", 0) for node in living)))
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def deadline_in(seconds: float) -> Callable[[], float]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 import tempfile
 import time
 import uuid
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 WAREHOUSE = "warehouse"
 
+FAILED_LOGS = Path(__file__).parents[1] / ".staging" / "failed-test-logs"
 REGION = "us-east-1"
 
 
@@ -98,6 +100,7 @@ def file_sources(stack_folder: Path) -> dict[str, tuple[dict[str, Any], pa.Table
 
 @pytest.fixture(scope="session")
 def stack(
+    request: pytest.FixtureRequest,
     stack_folder: Path,
     postgres: EmbeddedPostgres,
     dsn: str,
@@ -115,6 +118,8 @@ def stack(
     running = RunningStack(stack_folder / "state", settings | connections.SECRETS)
     yield running
     running.stop()
+    if request.session.testsfailed:
+        shutil.copytree(running.folder.logs, FAILED_LOGS, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ from pathlib import Path
 import structlog
 from temporalio.client import Client
 
-from cluster.holders import start_actor
-from cluster.session import RaySession
 from staging.logs import configure_logging
 from staging.settings import Settings, settings
 from workflows.loops import run_loops
@@ -23,15 +21,19 @@ _log = structlog.get_logger(__name__)
 
 async def main(chosen: Settings) -> int:
     """Run until SIGTERM or SIGINT; gives the exit code."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    session = RaySession(chosen.ray_address or "127.0.0.1:6379")
-    session.start(on_connect=start_actor)
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    parts = build_parts(chosen)
+    session = parts.session
+
+    def on_connect() -> None:
+        parts.holders.join_cluster()
+        loop.call_soon_threadsafe(_listen_for_stop, loop, stop)
+
+    _listen_for_stop(loop, stop)
+    session.start(on_connect)
     if not await asyncio.to_thread(session.wait_connected, _RAY_SECONDS):
         _log.error("ray_unreachable", address=session.address, seconds=_RAY_SECONDS)
         return 1
-    parts = build_parts(chosen, session)
     await asyncio.to_thread(parts.store.ensure_bucket, create=chosen.s3_create_bucket)
     client = await _connect(chosen)
     with ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity") as executor:
@@ -44,6 +46,12 @@ async def main(chosen: Settings) -> int:
             loops.cancel()
     session.close()
     return 0
+
+
+def _listen_for_stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop by SIGTERM and SIGINT; done again after each `ray.init`, which takes them over."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 async def _connect(chosen: Settings) -> Client:

@@ -19,10 +19,12 @@ from workflows.parts import Parts
 from workflows.policies import GRACEFUL_SHUTDOWN, HEARTBEAT
 
 ACTIVITY_SLOTS = 64
+_LOCAL_RAY = "127.0.0.1:6379"
 
 
-def build_parts(settings: Settings, session: RaySession) -> Parts:
-    """Open the catalog, the connections and the store."""
+def build_parts(settings: Settings) -> Parts:
+    """Open the catalog, the connections and the store; Ray is connected by `session.start`."""
+    session = RaySession(settings.ray_address or _LOCAL_RAY)
     store_config = StoreConfig.from_settings(settings)
     return Parts(
         catalog=Catalog.open(settings.effective_catalog_url),
