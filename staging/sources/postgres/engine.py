@@ -22,6 +22,7 @@ from staging.sources.postgres.snapshot import join
 ENGINE_ERRORS = (duckdb.Error, OSError, pa.ArrowException)
 """What a read may raise: DuckDB's own errors, or Arrow's when a batch is fetched."""
 _PACKAGE = "duckdb_extension_postgres_scanner"
+_HOLDS_CONNINFO = "Unable to connect"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -80,29 +81,34 @@ class EngineSession:
         return self._reader is not None
 
     def _query(self, sql: str) -> None:
-        self._cursor.execute("SELECT * FROM postgres_query(?, ?)", [self._alias, sql])
+        self._execute("SELECT * FROM postgres_query(?, ?)", [self._alias, sql])
+
+    def _execute(self, sql: str, values: Sequence[str] = ()) -> None:
+        try:
+            self._cursor.execute(sql, values)
+        except duckdb.Error as error:
+            if _HOLDS_CONNINFO not in str(error):
+                raise
+            # The text holds the password: it must not travel on as a cause.
+            raise SourceUnavailable(f"{self._server} does not accept connections") from None
 
     def _attach(self) -> None:
         quoted = self._info.replace("'", "''")
-        try:
-            self._cursor.execute(f"ATTACH '{quoted}' AS {self._alias} (TYPE postgres, READ_ONLY)")
-        except duckdb.Error:
-            # DuckDB's text holds the connection string: it must not travel on as a cause.
-            raise SourceUnavailable(f"{self._server} does not accept connections") from None
+        self._execute(f"ATTACH '{quoted}' AS {self._alias} (TYPE postgres, READ_ONLY)")
 
     def _begin(self) -> None:
         """Begin in the first living export, at once or not at all."""
         if not self._exports:
-            self._cursor.execute("BEGIN")
+            self._execute("BEGIN")
             return
         failed: duckdb.Error | None = None
         for statement in join(self._exports):
-            self._cursor.execute("BEGIN")
+            self._execute("BEGIN")
             try:
-                self._cursor.execute("CALL postgres_execute(?, ?)", [self._alias, statement])
+                self._execute("CALL postgres_execute(?, ?)", [self._alias, statement])
             except duckdb.Error as error:
                 failed = error
-                self._cursor.execute("ROLLBACK")
+                self._execute("ROLLBACK")
             else:
                 return
         raise SnapshotLost() from failed
