@@ -19,5 +19,9 @@ def assert_same_rows(actual: pa.Table, expected: pa.Table, key: str) -> None:
     for name in expected.column_names:
         ours, theirs = left.column(name).to_pylist(), right.column(name).to_pylist()
         if ours != theirs:
-            place = next(i for i, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1])
-            raise AssertionError(f"column {name}, row {place}: {ours[place]!r} != {theirs[place]!r}")
+            place = next(
+                i for i, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]
+            )
+            raise AssertionError(
+                f"column {name}, row {place}: {ours[place]!r} != {theirs[place]!r}"
+            )

@@ -36,9 +36,7 @@ def attempt_of_key(key: str) -> Attempt | None:
     found = _KEY.fullmatch(key)
     if found is None:
         return None
-    return Attempt(
-        int(found["org"]), found["job"], int(found["partition"]), int(found["fence"])
-    )
+    return Attempt(int(found["org"]), found["job"], int(found["partition"]), int(found["fence"]))
 
 
 @dataclass(frozen=True, slots=True)
