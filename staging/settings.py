@@ -77,6 +77,9 @@ class Settings(BaseSettings):
         ge=0,
         description="A part of the embedded stack that was ready for so long may fail anew.",
     )
+    ready_file: Path | None = Field(
+        default=None, description="File that the worker touches once it polls and Ray answers."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
     )

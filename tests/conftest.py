@@ -34,6 +34,13 @@ FAILED_LOGS = Path(__file__).parents[1] / ".staging" / "failed-test-logs"
 REGION = "us-east-1"
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of CI in which a test was skipped: it has shown nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres without databases of its own; create one a test, or a schema."""

@@ -15,13 +15,14 @@ SLOW_SECONDS = 0.03
 
 _ORDERS = f"""
 CREATE TABLE orders (
-    id bigint PRIMARY KEY, customer int NOT NULL, small smallint, ratio double precision, score real,
+    id bigint PRIMARY KEY, customer int NOT NULL, small smallint,
+    ratio double precision, score real,
     price numeric(15, 2) NOT NULL, note text, code char(4), is_open boolean, placed_on date,
     created_at timestamp, updated_at timestamptz, token uuid, detail jsonb, raw bytea
 );
 INSERT INTO orders SELECT
     n, n % 97, CASE WHEN n % 11 = 0 THEN NULL ELSE n % 300 END, n / 7.0, (n % 1000) / 8.0,
-    (n * 13 % 1000000) / 100.0, CASE WHEN n % 5 = 0 THEN NULL ELSE 'note ' || n || ' – ünï' END,
+    (n * 13 % 1000000) / 100.0, CASE WHEN n % 5 = 0 THEN NULL ELSE 'note ' || n || ' - ünï' END,
     lpad((n % 1000)::text, 4, '0'), n % 2 = 0, date '1990-01-01' + (n % 12000)::int,
     timestamp '2001-02-03 04:05:06.789' + n * interval '1 second',
     timestamptz '2011-02-03 04:05:06.789+02' + n * interval '1 minute',

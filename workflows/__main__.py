@@ -1,11 +1,9 @@
 """The worker: `python -m workflows` polls Temporal, drives Ray, and keeps the loops going."""
 
 import asyncio
-import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import structlog
 from temporalio.client import Client
@@ -39,7 +37,8 @@ async def main(chosen: Settings) -> int:
     with ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity") as executor:
         async with build_worker(client, parts, executor):
             loops = asyncio.create_task(run_loops(parts, client))
-            _tell_ready()
+            if chosen.ready_file is not None:
+                chosen.ready_file.touch()
             await asyncio.wait(
                 [loops, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED
             )
@@ -64,13 +63,6 @@ async def _connect(chosen: Settings) -> Client:
         except RuntimeError as refused:
             _log.warning("temporal_refused", address=chosen.temporal_address, error=str(refused))
             await asyncio.sleep(1)
-
-
-def _tell_ready() -> None:
-    """Touch the file that a supervisor named, once the worker polls."""
-    named = os.environ.get("STAGING_READY_FILE")
-    if named:
-        Path(named).touch()
 
 
 if __name__ == "__main__":
