@@ -5,17 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from staging.core.chunks import Chunk, ChunkState
+from staging.core.chunks import Chunk
 from staging.core.errors import Gone
-from staging.core.jobs import ENDING, Job, JobState
-from staging.core.retention import data_ends_at, link_expiry
+from staging.core.jobs import Job
+from staging.core.retention import data_ends_at, end_met, link_expiry
 from staging.core.tickets import Ticket, sign_ticket
 from staging.core.wire import chunk_json, instant
 from staging.storage.links import Link, LinkSigner
 
 _SHORTEST_LINK = timedelta(seconds=1)
-_DELETING = ENDING - {JobState.COMPLETED}
-"""States whose objects go at once; those of a completed job stay for the purge grace."""
+"""What ends sooner is not handed out any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,11 @@ class Handout:
     def page(self, job: Job, chunks: Sequence[Chunk], now: datetime) -> list[dict[str, Any]]:
         """Give the chunks of one job, with links of the job's own lifetime where readable."""
         asked = timedelta(seconds=job.options.url_ttl_seconds)
-        readable = [chunk for chunk in chunks if self._end_met(job, chunk, now) is None]
+        readable = [
+            chunk
+            for chunk in chunks
+            if end_met(job, chunk, now + _SHORTEST_LINK, self.purge_grace) is None
+        ]
         links = self._sign(job, readable, asked, now)
         return [self._chunk(job, chunk, links.get(chunk.chunk_id)) for chunk in chunks]
 
@@ -41,24 +44,12 @@ class Handout:
 
         Raises Gone if its data is gone or about to go.
         """
-        end = self._end_met(job, chunk, now)
+        end = end_met(job, chunk, now + _SHORTEST_LINK, self.purge_grace)
         if end is not None:
             detail = f"chunk {chunk.chunk_index} of job {job.job_id} is gone: the job is {end}"
             raise Gone(detail, reason=end.value)
         lifetime = asked or timedelta(seconds=job.options.url_ttl_seconds)
         return self._chunk(job, chunk, self._sign(job, [chunk], lifetime, now)[chunk.chunk_id])
-
-    def _end_met(self, job: Job, chunk: Chunk, now: datetime) -> JobState | None:
-        """Tell which end the chunk's data has met, None while it can be read."""
-        if job.state is JobState.CANCELLING:
-            return JobState.CANCELLED
-        if job.state in _DELETING:
-            return job.state
-        ends_at = data_ends_at(job, self.purge_grace)
-        is_over = ends_at is not None and ends_at - now < _SHORTEST_LINK
-        if not is_over and chunk.state is not ChunkState.DELETED:
-            return None
-        return job.state if job.state is JobState.COMPLETED else JobState.EXPIRED
 
     def _sign(
         self, job: Job, chunks: Sequence[Chunk], asked: timedelta, now: datetime

@@ -7,12 +7,13 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from api.etags import etag
+from api.manifest import manifest_json
 from api.models.queries import ChunksQuery, JobsQuery
-from api.shapes import job_json, manifest_json
 from api.wiring import Wiring
 from staging.core.chunks import Chunk
 from staging.core.errors import BadRequest, NotSealed
 from staging.core.jobs import Job, allowed_actions
+from staging.core.wire import job_json
 
 _FIRST_PAGE = ChunksQuery()
 _MANIFEST_PAGE = 1000

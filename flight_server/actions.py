@@ -8,7 +8,6 @@ from datetime import datetime
 import pyarrow as pa
 from pyarrow import flight
 
-from flight_server.polling import standing
 from flight_server.protobuf import NOT_CANCELLABLE, unwrap
 from flight_server.readable import check_readable
 from flight_server.selection import check_known, read_object, required_text, text_field
@@ -16,7 +15,7 @@ from flight_server.wiring import Wiring
 from staging.core.errors import ForeignTicket, InvalidValue
 from staging.core.identity import Identity
 from staging.core.tickets import open_ticket
-from staging.core.wire import acknowledgement_json
+from staging.core.wire import acknowledgement_json, job_json
 
 _ACK_FIELDS = dict.fromkeys(("job_id", "chunk_id", "consumer", "sha256"))
 
@@ -40,11 +39,12 @@ class Action:
 
 
 def poll_job(call: Call) -> bytes:
-    """Answer where a job stands; raises UnknownJob."""
+    """Answer the contract's job without chunks; raises UnknownJob."""
     body = read_object(call.body)
     check_known(body, {"job_id": None})
     job_id = required_text(body, "job_id")
-    return standing(call.wiring.catalog.job(call.identity.org_id, job_id))
+    job = call.wiring.catalog.job(call.identity.org_id, job_id)
+    return json.dumps(job_json(job)).encode()
 
 
 def acknowledge(call: Call) -> bytes:

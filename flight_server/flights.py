@@ -1,5 +1,6 @@
 """Describe jobs as flights: schema, endpoints in order, totals once they are final."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -7,13 +8,13 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.endpoints import Desk
-from flight_server.polling import standing
 from flight_server.readable import NotYet, check_readable
 from flight_server.selection import MAX_CHUNKS, Selection
 from staging.catalog import Catalog
 from staging.core.chunks import Chunk
 from staging.core.errors import FieldError, InvalidValue, UnknownChunk, UnknownColumn
 from staging.core.jobs import Job
+from staging.core.wire import job_json
 
 
 def job_schema(job: Job, columns: Sequence[str] | None = None) -> pa.Schema:
@@ -72,7 +73,7 @@ def flight_of(
         sum(chunk.row_count for chunk in chunks) if is_final else -1,
         sum(chunk.byte_count for chunk in chunks) if is_final and whole else -1,
         True,
-        standing(job),
+        json.dumps(job_json(job)).encode(),
     )
 
 
@@ -85,7 +86,7 @@ def listed_flight(job: Job) -> flight.FlightInfo:
         job.progress.rows if job.is_sealed else -1,
         job.progress.bytes if job.is_sealed else -1,
         True,
-        standing(job),
+        json.dumps(job_json(job)).encode(),
     )
 
 

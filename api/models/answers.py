@@ -1,4 +1,4 @@
-"""What the service answers; these models declare it, `api.shapes` builds it."""
+"""What the service answers; these models declare it, `staging.core.wire` builds it."""
 
 from datetime import datetime
 from typing import Any, Literal

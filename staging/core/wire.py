@@ -1,10 +1,12 @@
-"""The contract's JSON of a chunk and of an acknowledgement, the same by HTTP and by Flight."""
+"""The contract's JSON of jobs, chunks and acknowledgements, the same by HTTP and by Flight."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from staging.core.chunks import Acknowledgement, Chunk
+from staging.core.jobs import Job
 
 
 def instant(at: datetime | None) -> str | None:
@@ -38,3 +40,47 @@ def acknowledgement_json(ack: Acknowledgement) -> dict[str, Any]:
         "acked_at": instant(ack.acked_at),
         "job": {"chunks_acked": ack.chunks_acked, "state": ack.state.value},
     }
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """Give the contract's job without its chunks."""
+    return {
+        "job_id": job.job_id,
+        "org_id": job.org_id,
+        "user_id": job.user_id,
+        "name": job.name,
+        "labels": dict(job.labels),
+        "state": job.state.value,
+        "source": job.source.to_json(),
+        "options": asdict(job.options) | {"consumers": list(job.options.consumers)},
+        "progress": asdict(job.progress) | {"fraction": job.progress.fraction},
+        "manifest": manifest_summary_json(job),
+        "error": None if job.error is None else asdict(job.error),
+        "created_at": instant(job.created_at),
+        "started_at": instant(job.started_at),
+        "staged_at": instant(job.staged_at),
+        "finished_at": instant(job.finished_at),
+        "expires_at": instant(job.expires_at),
+    }
+
+
+def manifest_summary_json(job: Job) -> dict[str, Any]:
+    """Give what a job promises, without its chunks."""
+    summary: dict[str, Any] = {
+        "sealed": job.is_sealed,
+        "chunk_count": job.progress.chunks_published,
+        "row_count": job.progress.rows,
+        "byte_count": job.progress.bytes,
+        "schema": None if job.schema is None else [asdict(column) for column in job.schema],
+        "schema_fingerprint": job.schema_fingerprint,
+        "snapshot": _snapshot_json(job),
+    }
+    if job.options.on_unrepresentable == "null":
+        summary["nulled"] = dict(job.nulled)
+    return summary
+
+
+def _snapshot_json(job: Job) -> dict[str, Any] | None:
+    if job.snapshot is None:
+        return None
+    return {"class": job.snapshot.snapshot_class.value, "value": job.snapshot.value}
