@@ -1,15 +1,17 @@
 """Every Postgres type is staged exactly, and what has no exact form is stated."""
 
 import datetime
+from dataclasses import replace
 from decimal import Decimal
 
 import psycopg
 import pytest
 
 from staging.core.errors import Unrepresentable
-from staging.core.source_spec import Filter
+from staging.core.source_spec import Filter, SourceSpec
 from tests.integration.postgres_database import Database, database_on
 from tests.integration.source_kinds import connection_to
+from tests.source_reading import request
 
 UTC = datetime.UTC
 _UUID = "6f1c2c0a-9d3b-4e0e-8b3c-2f0a4c1d2e3f"
@@ -160,6 +162,26 @@ def test_a_zero_in_a_numeric_is_a_zero(db):
     staged = db.stage("zeros")
     assert staged.table["price"].to_pylist() == staged.table["id"].to_pylist()
     assert db.stage("zeros", policy="null").nulled == {}
+
+
+@pytest.mark.parametrize("expected", [["price"], []])
+def test_a_nan_among_many_rows_is_found_whether_or_not_zeros_were_expected(db, expected):
+    db.run(
+        "DROP TABLE IF EXISTS many; CREATE TABLE many AS SELECT n AS id,"
+        " (n % 5)::numeric(9,2) AS price FROM generate_series(1, 200000) n"
+    )
+    spec = SourceSpec("shelf", table="many")
+    planned = db.source.split(spec, None, 1 << 30)
+    assert planned.bounds[0]["zero_columns"] == ["price"]
+    split = replace(planned, bounds=(planned.bounds[0] | {"zero_columns": expected},))
+
+    with db.source.read(request(spec, split)) as reading:
+        assert sum(batch.num_rows for batch in reading) == 200_000
+    db.run("UPDATE many SET price = 'NaN' WHERE id IN (7, 150000)")
+    with pytest.raises(Unrepresentable) as raised, db.source.read(request(spec, split)) as reading:
+        list(reading)
+
+    assert raised.value.detail.startswith("column 'price' holds at least 2 values that decimal128")
 
 
 def test_a_nan_that_a_filter_leaves_out_does_not_fail_the_read(db):

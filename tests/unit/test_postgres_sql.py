@@ -11,7 +11,7 @@ from staging.sources.postgres.catalogue import Target
 from staging.sources.postgres.pages import PageRange, Stride, cut_pages, pages_below, strides
 from staging.sources.postgres.quoting import quote_literal, quote_name
 from staging.sources.postgres.relation import Relation, readings_of
-from staging.sources.postgres.statement import SelectedColumn, Statement, watched
+from staging.sources.postgres.statement import SelectedColumn, Statement, Watch, with_watches
 from staging.sources.postgres.type_rules import (
     ColumnFacts,
     Guard,
@@ -74,17 +74,32 @@ def test_the_select_names_columns_by_position_and_reads_one_range_of_pages():
 
 
 def test_nan_becomes_null_on_the_server_and_is_flagged_when_that_is_the_policy():
-    assert watched(statement(PRICE), policy_is_null=True).rows(None) == (
+    flagged = with_watches(statement(PRICE), is_nulling=True, zero_columns=['pri"ce'])
+
+    assert flagged.rows(None) == (
         'SELECT (CASE WHEN "pri""ce" = \'NaN\'::numeric THEN NULL ELSE "pri""ce" END)'
         '::numeric(15,2) AS c0, ("pri""ce" = \'NaN\'::numeric) IS TRUE AS g0'
         ' FROM "s"."t" WHERE a = 1'
     )
 
 
-def test_nan_in_a_table_is_counted_afterwards_and_in_a_view_flagged_at_once():
-    table, view = (watched(statement(PRICE, kind=kind), policy_is_null=False) for kind in "rv")
+def test_a_nan_stops_the_query_where_zeros_are_expected():
+    stopping = with_watches(statement(PRICE), is_nulling=False, zero_columns=['pri"ce'])
 
-    assert (len(table.inline), len(view.inline)) == (0, 1)
+    assert stopping.rows(PageRange(0, None)) == (
+        'SELECT "pri""ce" AS c0 FROM "s"."t" WHERE a = 1'
+        ' AND CASE WHEN "pri""ce" = \'NaN\'::numeric'
+        " THEN 1 / (ctid <> ctid)::int = 0 ELSE true END AND ctid >= '(0,0)'::tid"
+    )
+
+
+def test_elsewhere_a_nan_is_counted_afterwards_in_a_table_and_flagged_in_a_view():
+    table, view = (
+        with_watches(statement(PRICE, kind=kind), is_nulling=False, zero_columns=())
+        for kind in "rv"
+    )
+
+    assert [each.watch for each in (*table.columns, *view.columns)] == [Watch.LATER, Watch.FLAGGED]
     assert table.bad_counts(table.columns, PageRange(0, None)) == (
         'SELECT count(*) FILTER (WHERE "pri""ce" = \'NaN\'::numeric) AS n0'
         ' FROM "s"."t" WHERE a = 1 AND ("pri""ce" = \'NaN\'::numeric)'
@@ -154,7 +169,7 @@ def test_strides_cover_their_range_once(first, end, stride):
 
 
 def test_bounds_are_read_back_as_they_were_written():
-    for bounds in (ReadBounds(), ReadBounds(PageRange(1, None), 2048, Stride(3), 99)):
+    for bounds in (ReadBounds(), ReadBounds(PageRange(1, None), 2048, Stride(3), 99, ("a",))):
         assert ReadBounds.from_json(bounds.to_json()) == bounds
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,6 +45,11 @@ def out_of_range(column: pa.Array) -> pa.Array | None:
         return None
     bad = pc.or_(pc.less(stored, bounds.first), pc.greater(stored, bounds.last))
     return pc.fill_null(bad, False)
+
+
+def holds_zero(column: pa.Array) -> bool:
+    """Tell whether a decimal column has a 0, which is also what the engine makes of a NaN."""
+    return bool(pc.any(pc.equal(column, pa.scalar(Decimal(0), column.type))).as_py())
 
 
 def null_out(column: pa.Array, bad: pa.Array) -> pa.Array:

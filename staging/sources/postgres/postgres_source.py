@@ -80,6 +80,7 @@ class PostgresSource:
                 batch_rows_for(size.row_bytes),
                 stride_for(size.row_bytes, size.page_bytes),
                 max(files.pages),
+                size.zero_columns,
             )
             for pages in cut_pages(files.pages, parts)
         ]

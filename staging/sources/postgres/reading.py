@@ -1,8 +1,10 @@
 """Read one partition of a Postgres table in the job's snapshot."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from threading import Event
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,10 +18,18 @@ from staging.sources.postgres.layout import UNCHANGED
 from staging.sources.postgres.session import NO_LIMIT, asking, server_name
 from staging.sources.postgres.shaping import Shaper
 from staging.sources.postgres.snapshot import begin_in, exports_of
-from staging.sources.postgres.statement import Statement, compile_statement, watched
+from staging.sources.postgres.statement import (
+    SelectedColumn,
+    Statement,
+    Watch,
+    compile_statement,
+    with_watches,
+)
 from staging.sources.postgres.stop import stop_backend
 from staging.sources.source import NULL, ReadRequest, planned_spec
 from staging.sources.stoppable import StoppableReading
+
+_COUNTING = timedelta(minutes=1)
 
 
 class PostgresReading(StoppableReading):
@@ -44,12 +54,16 @@ class PostgresReading(StoppableReading):
     def _read(self) -> Generator[pa.RecordBatch]:
         try:
             self._check_cancelled()
-            statement = watched(self._prepare(), self._request.on_unrepresentable == NULL)
+            statement = with_watches(
+                self._prepare(),
+                is_nulling=self._request.on_unrepresentable == NULL,
+                zero_columns=self._bounds.zero_columns,
+            )
             shaper = Shaper(statement, self._request, self._nulled)
             with self._session() as session:
                 yield from self._stream(session, statement, shaper)
         except ENGINE_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, statement) from error
         except SourceError:
             self._check_cancelled()
             raise
@@ -92,22 +106,36 @@ class PostgresReading(StoppableReading):
         """Look for what only shows at the end, while the transaction still stands."""
         if not session.ask(UNCHANGED)[0][0]:
             raise SourceChanged("the table was truncated or rewritten while it was read")
-        suspects = shaper.suspects
-        if not suspects:
-            return
-        counts = session.ask(statement.bad_counts(suspects, self._bounds.pages))[0]
-        for column, count in zip(suspects, counts, strict=True):
-            if count:
-                raise unrepresentable(column.name, count, column.rule.arrow)
+        if shaper.suspects:
+            count = statement.bad_counts(shaper.suspects, self._bounds.pages)
+            _check_counts(shaper.suspects, session.ask(count)[0])
 
-    def _translated(self, error: Exception) -> SourceError:
+    def _translated(self, error: Exception, statement: Statement) -> SourceError:
+        """Ask again what failed: the engine's errors are texts, in the server's own language."""
         self._check_cancelled()
+        found = of_engine(error, server_name(self._connection))
+        stopping = statement.watched(Watch.STOPPING)
         try:
             self._prepare()
+            if stopping and not found.retryable:
+                self._count_bad(statement, stopping)
         except SourceError as precise:
             return precise
-        return of_engine(error, server_name(self._connection))
+        return found
+
+    def _count_bad(self, statement: Statement, columns: Sequence[SelectedColumn]) -> None:
+        count = statement.bad_counts(columns, self._bounds.pages)
+        with asking(self._connection, self._request.session_name, _COUNTING) as session:
+            if self._exports:
+                begin_in(session, self._exports)
+            _check_counts(columns, session.execute(count.encode()).fetchall()[0])
 
     def _stop_backend(self, stopped: Event | None) -> None:
         with suppress(SourceError):
             stop_backend(self._connection, self._backend_pid, self._request.session_name, stopped)
+
+
+def _check_counts(columns: Sequence[SelectedColumn], counts: Sequence[Any]) -> None:
+    for column, count in zip(columns, counts, strict=True):
+        if count:
+            raise unrepresentable(column.name, count, column.rule.arrow)

@@ -1,14 +1,13 @@
 """Make the job's batches of the engine's: check every guard, cast, and rename by position."""
 
 from collections import Counter
-from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from staging.core.errors import SourceChanged
-from staging.sources.postgres.guards import null_out, out_of_range, unrepresentable
-from staging.sources.postgres.statement import SelectedColumn, Statement
+from staging.sources.postgres.guards import holds_zero, null_out, out_of_range, unrepresentable
+from staging.sources.postgres.statement import SelectedColumn, Statement, Watch
 from staging.sources.postgres.type_rules import Guard
 from staging.sources.source import NULL, ReadRequest
 
@@ -49,7 +48,7 @@ class Shaper:
             column = column.cast(wanted)
         if selected.rule.guard is Guard.RANGE:
             return self._in_range(selected, column)
-        if selected.rule.guard is Guard.NAN and not selected.is_watched_inline:
+        if selected.rule.guard is Guard.NAN and selected.watch is Watch.LATER:
             self._watch_zeros(selected, column)
         return column
 
@@ -61,15 +60,12 @@ class Shaper:
         return null_out(column, bad)
 
     def _watch_zeros(self, selected: SelectedColumn, column: pa.Array) -> None:
-        if selected.name in self._zeros:
-            return
-        zero = pa.scalar(Decimal(0), column.type)
-        if pc.any(pc.equal(column, zero)).as_py():
+        if selected.name not in self._zeros and holds_zero(column):
             self._zeros[selected.name] = selected
 
     def _check_flags(self, batch: pa.RecordBatch) -> None:
         first = len(self._statement.columns)
-        for i, selected in enumerate(self._statement.inline):
+        for i, selected in enumerate(self._statement.watched(Watch.FLAGGED)):
             flagged = pc.sum(batch.column(first + i)).as_py()
             if flagged:
                 self._count(selected, flagged)

@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 from staging.core.errors import SourceError
 from staging.sources.connection import Connection
 from staging.sources.postgres.engine import ENGINE_ERRORS, EngineSession
+from staging.sources.postgres.guards import holds_zero
 from staging.sources.postgres.pages import PageRange, pages_below
 from staging.sources.postgres.statement import Statement
+from staging.sources.postgres.type_rules import Guard
 
 _PAGE_BYTES = 8192
 _LIMIT = timedelta(milliseconds=700)
@@ -75,11 +77,15 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SizeEstimate:
-    """Bytes of the whole table as Parquet, of a row and of a page as Arrow; 0 is not known."""
+    """Bytes of the whole table as Parquet, of a row and of a page as Arrow; 0 is not known.
+
+    `zero_columns` are the columns of decimals in which the sample has a 0.
+    """
 
     parquet_bytes: float
     row_bytes: float = 0.0
     page_bytes: float = 0.0
+    zero_columns: tuple[str, ...] = ()
 
 
 def stored_files(session: psycopg.Connection[Any], oid: int) -> StoredFiles:
@@ -117,8 +123,20 @@ def _scaled(session: EngineSession, statement: Statement, files: StoredFiles) ->
     if not rows:
         return SizeEstimate(0.0)
     arrow_bytes = sum(batch.nbytes for batch in batches)
-    scale = files.total_pages / pages
-    return SizeEstimate(_parquet_bytes(batches) * scale, arrow_bytes / rows, arrow_bytes / pages)
+    return SizeEstimate(
+        _parquet_bytes(batches) * files.total_pages / pages,
+        arrow_bytes / rows,
+        arrow_bytes / pages,
+        _zero_columns(statement, batches),
+    )
+
+
+def _zero_columns(statement: Statement, batches: Sequence[pa.RecordBatch]) -> tuple[str, ...]:
+    return tuple(
+        each.name
+        for i, each in enumerate(statement.columns)
+        if each.rule.guard is Guard.NAN and any(holds_zero(batch.column(i)) for batch in batches)
+    )
 
 
 def _sample(

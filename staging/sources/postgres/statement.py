@@ -1,8 +1,9 @@
 """Build the SELECT of a job from checked names, bound values and a range of pages."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from enum import Enum
 from typing import Any
 
 import psycopg
@@ -22,13 +23,24 @@ _WRONG_FILTER = ("22", "42883", "42804", "42846", "42725")
 """SQLSTATEs of a value or an operator that does not suit its column."""
 
 
+class Watch(Enum):
+    """How values that the engine would change are found."""
+
+    LATER = "later"
+    """By a second query, over stored rows only."""
+    FLAGGED = "flagged"
+    """The server sends NULL, and a flag beside it."""
+    STOPPING = "stopping"
+    """The server stops the query with an error at the first one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SelectedColumn:
-    """A column of the job and its rule; `is_watched_inline` has the server flag bad values."""
+    """A column of the job, its rule, and how it is watched if its rule has a guard."""
 
     facts: ColumnFacts
     rule: TypeRule
-    is_watched_inline: bool = False
+    watch: Watch = Watch.LATER
 
     @property
     def name(self) -> str:
@@ -44,9 +56,9 @@ class SelectedColumn:
 
     @property
     def value(self) -> str:
-        """SQL of the column's value, NULL where it is watched inline and bad."""
+        """SQL of the column's value, NULL where it is flagged."""
         plain = f"{quote_name(self.name)}{self.rule.cast}"
-        if not self.is_watched_inline:
+        if self.watch is not Watch.FLAGGED:
             return plain
         kept = f"CASE WHEN {self.is_bad} THEN NULL ELSE {plain} END"
         if pa.types.is_decimal(self.rule.arrow):
@@ -67,16 +79,21 @@ class Statement:
         """The job's schema; every column may hold NULL, as policy `null` may put one."""
         return pa.schema([pa.field(each.name, each.rule.arrow) for each in self.columns])
 
-    @property
-    def inline(self) -> tuple[SelectedColumn, ...]:
-        """The columns whose flags follow the values, in order."""
-        return tuple(each for each in self.columns if each.is_watched_inline)
+    def watched(self, watch: Watch) -> tuple[SelectedColumn, ...]:
+        """Give the columns that are watched in one way, in order."""
+        return tuple(each for each in self.columns if each.watch is watch)
 
     def rows(self, pages: PageRange | None) -> str:
         """Give the SELECT of all values, then all flags; names are positions, c0 … and g0 …."""
         selected = [f"{each.value} AS c{i}" for i, each in enumerate(self.columns)]
-        selected += [f"({each.is_bad}) IS TRUE AS g{i}" for i, each in enumerate(self.inline)]
-        return f"SELECT {', '.join(selected)} {self._from(pages)}"
+        flagged = self.watched(Watch.FLAGGED)
+        selected += [f"({each.is_bad}) IS TRUE AS g{i}" for i, each in enumerate(flagged)]
+        return f"SELECT {', '.join(selected)} {self._from(pages, *self._stop())}"
+
+    def _stop(self) -> list[str]:
+        """Give the condition that divides by zero at a bad value; `ctid` keeps it from folding."""
+        bad = " OR ".join(each.is_bad for each in self.watched(Watch.STOPPING))
+        return [f"CASE WHEN {bad} THEN 1 / (ctid <> ctid)::int = 0 ELSE true END"] if bad else []
 
     def bad_counts(self, columns: Sequence[SelectedColumn], pages: PageRange | None) -> str:
         """Give the SELECT that counts the bad values of some columns."""
@@ -110,21 +127,27 @@ def compile_statement(
     return statement
 
 
-def watched(statement: Statement, policy_is_null: bool) -> Statement:
-    """Choose which columns the server watches while it reads.
+def with_watches(
+    statement: Statement, *, is_nulling: bool, zero_columns: Collection[str]
+) -> Statement:
+    """Choose how each guarded column is watched; `zero_columns` are those where 0 is expected.
 
-    Arrays always.  NaN in stored rows is looked for afterwards, and only in columns in which a 0
-    was read; a view or a query could give other rows when it is read again.
+    Arrays, views and queries are flagged: they could give other rows to a second query.  In a
+    table, a NaN can hide only where a 0 is read: where that is expected the server stops at a
+    NaN, which costs least; elsewhere a second query looks if a 0 did turn up.
     """
 
-    def choose(each: SelectedColumn) -> SelectedColumn:
-        inline = each.rule.guard is Guard.DIMENSIONS or (
-            each.rule.guard is Guard.NAN and (policy_is_null or not statement.target.is_table)
-        )
-        return SelectedColumn(each.facts, each.rule, inline)
+    def choose(each: SelectedColumn) -> Watch:
+        if each.rule.guard is Guard.DIMENSIONS:
+            return Watch.FLAGGED
+        if each.rule.guard is not Guard.NAN:
+            return Watch.LATER
+        if is_nulling or not statement.target.is_table:
+            return Watch.FLAGGED
+        return Watch.STOPPING if each.name in zero_columns else Watch.LATER
 
-    columns = tuple(choose(each) for each in statement.columns)
-    return Statement(statement.target, columns, statement.conditions)
+    columns = tuple(replace(each, watch=choose(each)) for each in statement.columns)
+    return replace(statement, columns=columns)
 
 
 def _check_form(connection: Connection, spec: SourceSpec) -> None:
