@@ -24,7 +24,10 @@ _log = structlog.get_logger(__name__)
 
 
 class HolderBook:
-    """Open holders by job, in one process; safe to use from several threads."""
+    """Open holders by job, in one process; safe to use from several threads.
+
+    The lock is never held while a source is asked: one that is silent delays its own jobs only.
+    """
 
     def __init__(self) -> None:
         self._holders: dict[str, Holder] = {}
@@ -35,31 +38,30 @@ class HolderBook:
 
         Without exports a new snapshot is taken.  Raises SnapshotLost if none of them lives.
         """
+        held = self._holders.get(job_id)
+        if held is not None and held.export in exports and held.is_alive():
+            return held.export
+        opened = source_for(connection).hold(exports)
+        if opened is None:
+            raise SourceUnavailable("the source cannot hold a snapshot")
         with self._lock:
-            held = self._holders.get(job_id)
-            if held is not None and held.export in exports and held.is_alive():
-                return held.export
-            self._close(job_id)
-            opened = source_for(connection).hold(exports)
-            if opened is None:
-                raise SourceUnavailable("the source cannot hold a snapshot")
+            replaced = self._holders.pop(job_id, None)
             self._holders[job_id] = opened
-            return opened.export
+        if replaced is not None:
+            replaced.close()
+        return opened.export
 
     def release(self, job_id: str) -> None:
         """Close the job's holder, if there is one."""
         with self._lock:
-            self._close(job_id)
+            held = self._holders.pop(job_id, None)
+        if held is not None:
+            held.close()
 
     def jobs(self) -> list[str]:
         """List the jobs whose snapshots are held here."""
         with self._lock:
             return list(self._holders)
-
-    def _close(self, job_id: str) -> None:
-        held = self._holders.pop(job_id, None)
-        if held is not None:
-            held.close()
 
 
 class SnapshotHolders:
