@@ -158,3 +158,15 @@ _MOVES = {
     JobState.CANCELLED: _finish_cancel,
     JobState.EXPIRED: lambda catalog, job_id: catalog.expire_job(job_id, now=NOW + 30 * DAY),
 }
+
+
+def check_order(catalog: Catalog, job_id: str) -> int:
+    """Check that indexes and offsets have no gap and the counters agree; gives the count."""
+    chunks = catalog.chunks(1, job_id, since_index=0, limit=10_000)
+    offset = 0
+    for index, chunk in enumerate(chunks):
+        assert (chunk.chunk_index, chunk.row_offset) == (index, offset)
+        offset += chunk.row_count
+    progress = catalog.job(1, job_id).progress
+    assert (progress.chunks_published, progress.rows) == (len(chunks), offset)
+    return len(chunks)

@@ -1,10 +1,7 @@
 """What several processes do to one job at once happens once, and in some order."""
 
-import subprocess
-import sys
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,6 +21,7 @@ from tests.contract.catalog_steps import (
     a_receipt,
     accepted,
     begin,
+    check_order,
     running,
     staged,
 )
@@ -60,18 +58,6 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return answers
-
-
-def check_order(catalog: Catalog, job_id: str) -> int:
-    """Check that indexes and offsets have no gap and the counters agree; gives the count."""
-    chunks = catalog.chunks(1, job_id, since_index=0, limit=10_000)
-    offset = 0
-    for index, chunk in enumerate(chunks):
-        assert (chunk.chunk_index, chunk.row_offset) == (index, offset)
-        offset += chunk.row_count
-    progress = catalog.job(1, job_id).progress
-    assert (progress.chunks_published, progress.rows) == (len(chunks), offset)
-    return len(chunks)
 
 
 @pytest.mark.parametrize("_", range(5))
@@ -263,45 +249,6 @@ def test_requests_at_once_leave_a_job_in_one_legal_state(catalogs, _):
     )
     assert catalogs[0].job(1, job_id).state is JobState.CANCELLING
     assert moves_to(catalogs[0], job_id, JobState.CANCELLING) == 1
-
-
-PUBLISHER = """
-import sys
-from staging.catalog import Catalog
-from tests.contract.catalog_steps import BUDGET, NOW, a_receipt
-catalog, job_id, term = Catalog.open(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-while begun := catalog.begin_attempts(job_id, term, limit=2, budget=BUDGET, now=NOW):
-    for _, attempt in begun:
-        catalog.publish_partition(a_receipt(attempt, 3, 4, 5), now=NOW)
-        print(attempt.partition_id, flush=True)
-"""
-
-
-def test_a_process_killed_while_it_publishes_leaves_whole_partitions(catalog, catalog_url):
-    job_id = running(catalog, partitions=300)
-    told = []
-    for lines in (5, 17, 40):
-        term = str(catalog.take_term(job_id, now=NOW))
-        with subprocess.Popen(
-            [sys.executable, "-c", PUBLISHER, catalog_url, job_id, term],
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            told += [int(process.stdout.readline()) for _ in range(lines)]
-            process.kill()
-
-    count = check_order(catalog, job_id)
-    chunks = catalog.chunks(1, job_id, since_index=0, limit=count)
-    by_partition = Counter(chunk.partition_id for chunk in chunks)
-    assert set(by_partition.values()) == {3}
-    assert set(told) <= set(by_partition)
-    assert len(told) == len(set(told))
-
-    while attempts := begin(catalog, job_id):
-        for attempt in attempts:
-            catalog.publish_partition(a_receipt(attempt, 3, 4, 5), now=NOW)
-    assert catalog.seal_job(job_id, now=NOW) is True
-    assert check_order(catalog, job_id) == 900
 
 
 def moves_to(catalog, job_id, state):
