@@ -1,5 +1,6 @@
 """The catalog's database: its engine, its transactions, and what its failures mean."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -7,7 +8,7 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from staging.catalog.engine import make_engine
+from staging.catalog.engine import BUSY_SECONDS, make_engine
 from staging.core.errors import CatalogUnavailable, InvalidValue
 
 _OUTAGES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
@@ -20,6 +21,7 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._writer = engine.execution_options(is_writing=True)
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -45,8 +47,21 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        with translated(), self._writer.begin() as connection:
+        with self._own_turn(), translated(), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        """Let writers of one process wait in line; SQLite alone lets some of them wait seconds."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise CatalogUnavailable()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-_BUSY_SECONDS = 10
-_POOL = {"pool_size": 10, "max_overflow": 30, "pool_timeout": _BUSY_SECONDS}
+BUSY_SECONDS = 10
+"""How long a writer waits for another."""
+
+_POOL = {"pool_size": 10, "max_overflow": 30, "pool_timeout": BUSY_SECONDS}
 _POSTGRES_OPTIONS = (
     "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s "
     "-c idle_in_transaction_session_timeout=60s"
@@ -36,7 +38,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         json_serializer=_compact,
-        connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         **_POOL,
     )
     sa.event.listen(engine, "connect", _set_pragmas)

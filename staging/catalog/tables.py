@@ -63,12 +63,12 @@ def _job_id(**options: Any) -> sa.Column[str]:
 
 metadata = sa.MetaData()
 
+# Conditions of partial indexes; a query that is to use one must say the same words.
 READS_NOW = sa.text("(running_attempts > 0 OR holders > 0)")
 IS_UNPURGED = sa.text("purged_at IS NULL")
 IS_WAITING = sa.text("state = 'waiting'")
 IS_RUNNING = sa.text("state = 'running'")
 IS_UNDELETED = sa.text("deleted_at IS NULL")
-"""Conditions of partial indexes; a query that is to use one says the same words."""
 
 
 def _partial_index(name: str, *columns: str, where: sa.TextClause) -> sa.Index:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
@@ -111,7 +112,7 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(sqlite_url):
 
 
 def test_a_catalog_that_another_process_locks_is_unavailable_and_recovers(sqlite_url, monkeypatch):
-    monkeypatch.setattr("staging.catalog.engine._BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("staging.catalog.engine.BUSY_SECONDS", 0.1)
     catalog = Catalog.open(sqlite_url)
     job_id = running(catalog)
     other = sqlite3.connect(sa.make_url(sqlite_url).database, isolation_level=None)
@@ -122,6 +123,18 @@ def test_a_catalog_that_another_process_locks_is_unavailable_and_recovers(sqlite
     assert catalog.job(1, job_id).job_id == job_id
     other.execute("ROLLBACK")
     other.close()
+    assert catalog.take_term(job_id, now=NOW) == 1
+    catalog.close()
+
+
+def test_a_writer_waits_for_another_of_its_process_and_not_for_ever(sqlite_url, monkeypatch):
+    monkeypatch.setattr("staging.catalog.database.BUSY_SECONDS", 0.1)
+    catalog = Catalog.open(sqlite_url)
+    job_id = running(catalog)
+    with catalog._writing(), ThreadPoolExecutor(1) as other:
+        with pytest.raises(CatalogUnavailable):
+            other.submit(catalog.take_term, job_id, now=NOW).result()
+        assert other.submit(catalog.job, 1, job_id).result().job_id == job_id
     assert catalog.take_term(job_id, now=NOW) == 1
     catalog.close()
 
