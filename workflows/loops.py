@@ -68,6 +68,12 @@ class Reconciler:
         _log.info("job_woken", job_id=job_id)
 
 
+def tidy(parts: Parts) -> None:
+    """Delete what nobody will ask for: garbage in the bucket, idempotency keys that are over."""
+    collect_garbage(parts)
+    parts.catalog.forget_keys(now=now())
+
+
 def collect_garbage(parts: Parts) -> int:
     """Delete the objects of ended attempts and unfinished uploads; gives how many objects."""
     deleted = 0
@@ -98,7 +104,7 @@ async def run_loops(parts: Parts, client: Client) -> None:
     )
     await asyncio.gather(
         _every(_RECONCILE_SECONDS, "reconcile", reconciler.round),
-        _every(janitor_seconds, "janitor", lambda: asyncio.to_thread(collect_garbage, parts)),
+        _every(janitor_seconds, "janitor", lambda: asyncio.to_thread(tidy, parts)),
         _every(
             _SNAPSHOT_SECONDS,
             "snapshots",
