@@ -23,6 +23,8 @@ _MISLEADING = {
     "ray": ("RAY_ADDRESS", "RAY_AUTH_TOKEN"),
 }
 """Variables of the caller's that would lead our processes past an embedded part."""
+_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""An extraction has a few threads; an arena for each cost 80 MB a task (glibc, malloc(3))."""
 _NOT_FOR_RAY = ("STAGING_CATALOG_URL", "STAGING_TICKET_KEY")
 """Ray runs what its callers send, so it holds no password of the catalog."""
 
@@ -117,7 +119,7 @@ class Layout:
 
     def ray_environment(self) -> dict[str, str]:
         """Return the environment of Ray and so of the extraction tasks."""
-        own = self.environment()
+        own = self.environment() | _FEW_ARENAS
         return {name: value for name, value in own.items() if name not in _NOT_FOR_RAY}
 
 
