@@ -19,6 +19,7 @@ from staging.storage.parquet import ParquetOptions
 from workflows.clock import now
 from workflows.outcomes import settle
 from workflows.parts import Parts
+from workflows.width import width
 
 _BATCH_PARTITIONS = 1_000
 _BATCH_SECONDS = 600.0
@@ -122,7 +123,8 @@ class Batch:
         )
 
     def _start_more(self) -> None:
-        limit = min(self._width() - len(self.dispatch), _BATCH_PARTITIONS - self._started)
+        room = width(self._parts, self._job) - len(self.dispatch)
+        limit = min(room, _BATCH_PARTITIONS - self._started)
         if limit <= 0:
             return
         begun = self._parts.catalog.begin_attempts(
@@ -136,11 +138,6 @@ class Batch:
             self._failures[attempt] = partition.failures
             self.dispatch.start(self._request(partition, attempt))
         self._started += len(begun)
-
-    def _width(self) -> int:
-        """How many partitions may be read at once."""
-        slots = self._parts.session.slots()
-        return min(slots, self._job.options.parallelism or slots)
 
     def _wait(self) -> list[Outcome]:
         if len(self.dispatch) == 0:

@@ -9,6 +9,7 @@ from staging.sources.kinds import source_for
 from staging.sources.source import Source, Split
 from workflows.clock import now
 from workflows.parts import Parts
+from workflows.width import width
 
 _PLANNED_IN = frozenset({JobState.PENDING, JobState.RUNNING})
 _HOLDERS = 2
@@ -26,7 +27,8 @@ def plan_job(parts: Parts, job_id: str) -> None:
     connection = parts.connection(job)
     source = source_for(connection)
     snapshot = _snapshot(parts, job, connection, source)
-    split = source.split(job.source, snapshot, job.options.chunk_target_bytes)
+    readers = min(connection.max_connections, width(parts, job))
+    split = source.split(job.source, snapshot, job.options.chunk_target_bytes, readers)
     parts.catalog.record_plan(job_id, _plan(split), now=now())
 
 

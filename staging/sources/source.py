@@ -114,9 +114,13 @@ class Source(Protocol):
         """
         ...
 
-    def split(self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int) -> Split:
+    def split(
+        self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int, readers: int = 1
+    ) -> Split:
         """Cut the source into partitions of about `target_bytes` of Parquet each.
 
+        `readers` is how many partitions are read at once: a source that can cut anywhere makes
+        a multiple of it, so that no reader is idle at the end.
         Without a snapshot, a source that needs holders is read at best effort.
         """
         ...

@@ -47,6 +47,7 @@ class CsvSource:
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - files are pinned here
         target_bytes: int,  # noqa: ARG002 - a text file has no edges to cut at
+        readers: int = 1,  # noqa: ARG002 - as above
     ) -> Split:
         """Pin the files and find one schema for all of them."""
         pins = find_files(self._connection, spec, SUFFIXES)

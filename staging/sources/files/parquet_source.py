@@ -44,6 +44,7 @@ class ParquetSource:
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - files are pinned here
         target_bytes: int,
+        readers: int = 1,  # noqa: ARG002 - files are cut where their row groups end
     ) -> Split:
         """Pin the files and cut those that are larger than the target between row groups."""
         pins = find_files(self._connection, spec, _SUFFIXES)

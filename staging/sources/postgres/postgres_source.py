@@ -1,7 +1,7 @@
 """Postgres as a source: one exported snapshot, cut by pages."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -9,7 +9,7 @@ from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.postgres.bounds import ReadBounds, batch_rows_for, stride_for
-from staging.sources.postgres.pages import cut_pages
+from staging.sources.postgres.pages import cut_pages, even_parts
 from staging.sources.postgres.reading import PostgresReading
 from staging.sources.postgres.session import asking
 from staging.sources.postgres.size_estimate import StoredFiles, estimate_size, stored_files
@@ -42,7 +42,9 @@ class PostgresSource:
         """Export a new snapshot, or keep alive the one that was exported."""
         return hold_snapshot(self._connection, exports)
 
-    def split(self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int) -> Split:
+    def split(
+        self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int, readers: int = 1
+    ) -> Split:
         """Cut the table into page ranges; a view, a foreign table or a query stays whole.
 
         So does a table that a single reader must read.
@@ -58,7 +60,8 @@ class PostgresSource:
         bounds = [ReadBounds()]
         if statement.target.is_table and files is not None and files.has_pages:
             single = kept.snapshot_class is SnapshotClass.SINGLE_READER
-            bounds = self._cut(statement, exports, files, None if single else target_bytes)
+            cut = None if single else partial(even_parts, target_bytes, readers)
+            bounds = self._cut(statement, exports, files, cut)
         return Split(statement.schema, kept, tuple(each.to_json() for each in bounds))
 
     def read(self, request: ReadRequest) -> PostgresReading:
@@ -70,10 +73,10 @@ class PostgresSource:
         statement: Statement,
         exports: Sequence[str],
         files: StoredFiles,
-        target_bytes: int | None,
+        count: Callable[[float], int] | None,
     ) -> list[ReadBounds]:
         size = estimate_size(self._connection, statement, exports, files)
-        parts = max(1, math.ceil(size.parquet_bytes / target_bytes)) if target_bytes else 1
+        parts = count(size.parquet_bytes) if count else 1
         return [
             ReadBounds(
                 pages,

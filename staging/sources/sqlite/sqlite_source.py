@@ -35,6 +35,7 @@ class SqliteSource:
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - the reader's own transaction is the snapshot
         target_bytes: int,  # noqa: ARG002 - one reader reads all
+        readers: int = 1,  # noqa: ARG002 - as above
     ) -> Split:
         """Leave the table whole."""
         return Split(self.describe(spec), Snapshot(SnapshotClass.SINGLE_READER), ({},))

@@ -1,0 +1,23 @@
+"""Partitions are about as large as the target, and as many as keep every reader busy."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from staging.sources.postgres.pages import even_parts
+
+
+@pytest.mark.parametrize(
+    ("total", "readers", "parts"),
+    [(0, 2, 1), (90, 2, 1), (100, 8, 1), (150, 2, 2), (206, 2, 2), (310, 2, 4), (1000, 4, 12)],
+)
+def test_parts_are_a_multiple_of_the_readers_where_sizes_allow(total, readers, parts):
+    assert even_parts(100, readers, total) == parts
+
+
+@given(total=st.floats(0, 1e7), readers=st.integers(1, 64))
+def test_parts_stay_within_a_factor_of_two_of_the_target(total, readers):
+    parts = even_parts(100, readers, total)
+
+    assert total / parts <= 200
+    assert parts == 1 or total / parts >= 50
