@@ -2,9 +2,11 @@
 
 import decimal
 import uuid
+from contextlib import suppress
 
 import psycopg
 import pyarrow as pa
+from psycopg import errors
 
 READER, READER_PASSWORD = "reader", "read-only"
 ORDER_ROWS = 60_000
@@ -57,7 +59,8 @@ def fill(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(_ORDERS)
         connection.execute(_PACE)
-        connection.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
+        with suppress(errors.DuplicateObject):  # roles belong to the server, not to one database
+            connection.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
         connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}")
         connection.execute("ANALYZE")
 
