@@ -9,7 +9,16 @@ from staging.sources.postgres.pages import even_parts
 
 @pytest.mark.parametrize(
     ("total", "readers", "parts"),
-    [(0, 2, 1), (90, 2, 1), (100, 8, 1), (150, 2, 2), (206, 2, 2), (310, 2, 4), (1000, 4, 12)],
+    [
+        (0, 2, 1),
+        (90, 2, 1),
+        (100, 8, 1),
+        (150, 2, 2),
+        (206, 2, 3),
+        (230, 2, 4),
+        (310, 2, 4),
+        (1000, 4, 12),
+    ],
 )
 def test_parts_are_a_multiple_of_the_readers_where_sizes_allow(total, readers, parts):
     assert even_parts(100, readers, total) == parts

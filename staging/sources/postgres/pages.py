@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-_LEAST_SHARE, _MOST_SHARE = 0.55, 1.25
+_LEAST_SHARE = 0.55
 _MOST_PAGE_ROWS = 292
 """Row numbers of a page of 8 KiB run below this; a larger page's others are in its last step."""
 
@@ -88,7 +88,4 @@ def even_parts(target_bytes: int, readers: int, total_bytes: float) -> int:
     if parts == 1:
         return 1
     even = math.ceil(parts / readers) * readers
-    while even > 0 and total_bytes / even < _LEAST_SHARE * target_bytes:
-        even -= readers
-    is_near = even > 0 and total_bytes / even <= _MOST_SHARE * target_bytes
-    return even if is_near else parts
+    return even if total_bytes / even >= _LEAST_SHARE * target_bytes else parts
