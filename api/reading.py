@@ -59,7 +59,8 @@ def chunk_page(parts: Wiring, job: Job, query: ChunksQuery) -> dict[str, Any]:
 def job_page(parts: Wiring, org_id: int, query: JobsQuery) -> dict[str, Any]:
     """Give a page of the organisation's jobs, newest first; raises BadPageToken."""
     listing = f"jobs {org_id} {query.state} {query.label}"
-    before = parts.tokens.open(listing, query.page_token) if query.page_token else None
+    token = query.page_token
+    before = None if token is None else parts.tokens.open(listing, token)
     found = parts.catalog.list_jobs(
         org_id,
         state=query.state,

@@ -8,9 +8,7 @@ from api.models.text import Digits, Label
 from staging.core.jobs import JobState
 
 _LARGEST_INDEX = 2**31 - 1
-_TOKEN = Field(
-    default=None, min_length=1, max_length=512, description="`next_page_token` of a page."
-)
+_TOKEN = Field(default=None, description="`next_page_token` of a page; anything else is a 400.")
 
 
 class QueryString(BaseModel):

@@ -1,5 +1,6 @@
 """`staging demo`: the whole way of one table, on real parts, compared with its source."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ def demo(
     ] = 0.1,
 ) -> None:
     """Stage TPC-H lineitem from Postgres, read it by link and by Flight, compare, clean up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop what was started, as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
     story = Story()
     with demo_parts(scale, story.step) as parts, StagingClient(parts.api_url) as staging:
         job = staging.create_job(
