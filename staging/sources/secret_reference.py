@@ -18,9 +18,9 @@ def read_secret(reference: str, connection: str) -> str:
     scheme, _, place = reference.partition(":")
     secret = os.environ.get(place) if scheme == "env" else _file_text(Path(place))
     if secret is None:
-        where = "environment variable" if scheme == "env" else "file"
+        where = f"variable {place} is not set" if scheme == "env" else "file cannot be read"
         raise SourceAuth(
-            f"connection {connection}: the password's {where} is missing or unreadable"
+            f"connection {connection}: the password's {where} where the service was started"
         )
     return secret
 

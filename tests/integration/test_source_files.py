@@ -333,3 +333,10 @@ def test_filters_on_csv_compare_values_and_not_texts(root):
     )
 
     assert staged.table.to_pydict() == {"id": [10]}
+
+
+def test_a_csv_with_a_quote_that_is_never_closed_is_refused(root):
+    (root / "torn.csv").write_text('id,name\n1,"a\n2,b\n3,c\n')
+
+    with pytest.raises(SourceUnsupported, match="never closed"):
+        csv_in(root).split(spec("torn.csv"), None, 1 << 20)
