@@ -11,6 +11,7 @@ from api.source_check import check_source
 from api.wiring import Wiring
 from staging.catalog import IdempotencyKey, Inserted
 from staging.core import ids
+from staging.core.errors import FieldError, InvalidValue
 from staging.core.identity import Identity
 from staging.core.jobs import JobDraft
 
@@ -28,11 +29,19 @@ async def accept_job(parts: Wiring, caller: Identity, body: JobBody, key: str | 
         )
         if replayed is not None:
             return Inserted(replayed, is_replayed=True)
+    _check_consistency(body)
     await check_source(parts, caller.org_id, body.source)
     draft = _draft(parts, caller, body)
     return await run_in_threadpool(
         parts.catalog.insert_job, draft, now=parts.now(), idempotency=idempotency
     )
+
+
+def _check_consistency(body: JobBody) -> None:
+    """Refuse a mark without a snapshot: rows below it could be missing, and stay so."""
+    if body.source.incremental is not None and body.options.consistency != "snapshot":
+        detail = "an incremental job needs a snapshot; leave consistency out"
+        raise InvalidValue(detail, [FieldError("#/options/consistency", detail)])
 
 
 def _draft(parts: Wiring, caller: Identity, body: JobBody) -> JobDraft:

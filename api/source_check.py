@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import pyarrow as pa
 import structlog
 
 from api.models.requests import SourceBody
@@ -17,10 +16,11 @@ from staging.core.errors import (
 )
 from staging.core.source_spec import SourceSpec
 from staging.sources.connections import Connection
+from staging.sources.incremental import check_incremental
 from staging.sources.kinds import source_for
 
 PATIENCE_SECONDS = 5.0
-_KINDS_WITH: Mapping[str, frozenset[str]] = {"incremental": frozenset(), "version": frozenset()}
+_KINDS_WITH: Mapping[str, frozenset[str]] = {"version": frozenset()}
 """Which kinds support an option of a source; more will."""
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ async def check_source(parts: Wiring, org_id: int, source: SourceBody) -> None:
     try:
         await parts.sources.ask(lambda: _describe(connection, spec), PATIENCE_SECONDS)
     except InvalidValue as wrong:
-        raise wrong if wrong.errors else _pointed(wrong, spec.pointer) from wrong
+        raise _at_their_place(wrong, spec) from wrong
     except SourceUnsupported as wrong:
         raise _pointed(wrong, spec.pointer) from wrong
     except (SourceError, TimeoutError) as silent:
@@ -51,8 +51,24 @@ def _check_options(connection: Connection, source: SourceBody) -> None:
             raise _refused(option, f"{option} is not supported by kind {connection.kind}")
 
 
-def _describe(connection: Connection, spec: SourceSpec) -> pa.Schema:
-    return source_for(connection.resolved()).describe(spec)
+def _describe(connection: Connection, spec: SourceSpec) -> None:
+    schema = source_for(connection.resolved()).describe(spec.newer_only())
+    check_incremental(spec, schema)
+
+
+def _at_their_place(wrong: InvalidValue, spec: SourceSpec) -> InvalidValue:
+    """Point at `incremental` for what a source says of the filter that was made of it."""
+    if not wrong.errors:
+        return _pointed(wrong, spec.pointer)
+    made = f"#/source/filters/{len(spec.filters)}/"
+    places = {f"{made}column": "column", f"{made}op": "column", f"{made}value": "after"}
+    errors = [
+        FieldError(f"#/source/incremental/{places[each.pointer]}", each.detail)
+        if each.pointer in places
+        else each
+        for each in wrong.errors
+    ]
+    return type(wrong)(wrong.detail, errors)
 
 
 def _refused(member: str, detail: str) -> InvalidValue:

@@ -4,7 +4,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cluster.high_water import HighWater
 from staging.core.chunks import Failure, Receipt, StoredChunk, object_key
 from staging.core.errors import StagingError
 from staging.core.manifest import Snapshot
@@ -74,23 +75,30 @@ class Extraction:
 
     def _receipt(self) -> Receipt:
         request, began = self._request, time.monotonic()
+        incremental = request.spec.incremental
+        water = HighWater(incremental.column if incremental else None)
         schema = pa.ipc.read_schema(pa.py_buffer(request.arrow_schema))
         with source_for(request.connection).read(self._read_request(schema)) as reading:
             self._reading = reading
             if self._cancelled.is_set():
                 raise ReadCancelled("the attempt was told to stop")
-            chunks = tuple(self._store(reading, schema))
+            chunks = tuple(self._store(water.through(self._timed(reading)), schema))
             nulled = dict(reading.nulled)
         spent = time.monotonic() - began
         self._seconds["encode"] = spent - self._seconds["read"] - self._seconds["upload"]
         return Receipt(
-            request.attempt, chunks, request.schema_fingerprint, nulled, dict(self._seconds)
+            request.attempt,
+            chunks,
+            request.schema_fingerprint,
+            nulled,
+            dict(self._seconds),
+            water.mark,
         )
 
     def _read_request(self, schema: pa.Schema) -> ReadRequest:
         request = self._request
         return ReadRequest(
-            spec=request.spec,
+            spec=request.spec.newer_only(),
             bounds=request.bounds,
             schema=schema,
             snapshot=request.snapshot,
@@ -98,11 +106,11 @@ class Extraction:
             on_unrepresentable=request.on_unrepresentable,
         )
 
-    def _store(self, reading: Reading, schema: pa.Schema) -> Iterator[StoredChunk]:
+    def _store(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[StoredChunk]:
         store, unique = _store_at(self._request.store), uuid.uuid4().hex
         with tempfile.TemporaryDirectory(prefix="staging-") as folder:
             files = write_chunks(
-                self._timed(reading), schema, folder=Path(folder), options=self._request.parquet
+                batches, schema, folder=Path(folder), options=self._request.parquet
             )
             for seq, file in enumerate(files):
                 yield self._upload(store, object_key(self._request.attempt, unique, seq), file)

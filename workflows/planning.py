@@ -5,6 +5,7 @@ from staging.core.jobs import Job, JobState
 from staging.core.manifest import Column, Snapshot, SnapshotClass
 from staging.core.partitions import Plan
 from staging.sources.connections import Connection
+from staging.sources.incremental import check_incremental
 from staging.sources.kinds import source_for
 from staging.sources.source import Source, Split
 from workflows.clock import now
@@ -28,7 +29,8 @@ def plan_job(parts: Parts, job_id: str) -> None:
     source = source_for(connection)
     snapshot = _snapshot(parts, job, connection, source)
     readers = min(connection.max_connections, width(parts, job))
-    split = source.split(job.source, snapshot, job.options.chunk_target_bytes, readers)
+    split = source.split(job.source.newer_only(), snapshot, job.options.chunk_target_bytes, readers)
+    check_incremental(job.source, split.schema)
     parts.catalog.record_plan(job_id, _plan(split), now=now())
 
 

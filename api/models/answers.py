@@ -43,6 +43,19 @@ class FilterAnswer(Answer):
     value: Any
 
 
+class IncrementalAnswer(Answer):
+    """By which column newer rows are known, and after which value."""
+
+    column: str
+    after: Any
+
+
+class HighWaterAnswer(IncrementalAnswer):
+    """The same, and the `after` of the next job; null while unsealed."""
+
+    high_water: int | str | float | None
+
+
 class SourceAnswer(Answer):
     """What is read."""
 
@@ -52,6 +65,7 @@ class SourceAnswer(Answer):
     query: str | None
     columns: list[str] | None
     filters: list[FilterAnswer]
+    incremental: IncrementalAnswer | None = None
 
 
 class OptionsAnswer(Answer):
@@ -95,6 +109,9 @@ class ManifestSummary(Answer):
     nulled: dict[str, int] = Field(
         default_factory=dict,
         description="Values that became NULL, by column; with `on_unrepresentable: null` alone.",
+    )
+    incremental: HighWaterAnswer | None = Field(
+        default=None, description="Where the next job goes on; with `incremental` alone."
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from api.models.filters import FilterBody
 from api.models.text import Integral, LabelKey, LabelValue, Name, Query, Scalar, Target
 from staging.core.jobs import JobOptions, Retain
-from staging.core.source_spec import SourceSpec
+from staging.core.source_spec import Incremental, SourceSpec
 
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
@@ -62,7 +62,9 @@ class SourceBody(Body):
     partition_by: Name | None = Field(
         default=None, description="A column to split by: a hint, ignored where it does not help."
     )
-    incremental: IncrementalBody | None = None
+    incremental: IncrementalBody | None = Field(
+        default=None, description="Read newer rows only; the manifest has the next `after`."
+    )
     version: Scalar = Field(default=None, description="A version of a lake table.")
 
     @field_validator("columns")
@@ -85,6 +87,11 @@ class SourceBody(Body):
             query=self.query,
             columns=tuple(self.columns) if self.columns is not None else None,
             filters=tuple(each.filter() for each in self.filters),
+            incremental=(
+                None
+                if self.incremental is None
+                else Incremental(self.incremental.column, self.incremental.after)
+            ),
         )
 
 

@@ -30,6 +30,7 @@ _NO_PLAN: dict[str, Any] = {
     "schema_fingerprint": None,
     "snapshot": None,
     "nulled": {},
+    "high_water": None,
 }
 
 

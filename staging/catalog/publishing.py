@@ -12,6 +12,7 @@ from staging.catalog.moves import lock_job, revise_job
 from staging.catalog.tables import AttemptState, PartitionState, Row, chunks
 from staging.core.chunks import Receipt
 from staging.core.errors import SourceChanged, StaleAttempt
+from staging.core.high_water import later
 from staging.core.ids import chunk_id
 from staging.core.jobs import PUBLISHING
 from staging.core.partitions import Attempt
@@ -88,5 +89,6 @@ def _counted(job: Row, receipt: Receipt) -> dict[str, Any]:
         "row_count": job.row_count + receipt.row_count,
         "byte_count": job.byte_count + sum(chunk.byte_count for chunk in receipt.chunks),
         "nulled": dict(Counter(job.nulled) + Counter(receipt.nulled)),
+        "high_water": later(job.high_water, receipt.high_water),
         "running_attempts": job.running_attempts - 1,
     }

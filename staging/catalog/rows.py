@@ -52,6 +52,7 @@ def job_of(row: Row) -> Job:
         snapshot=None if row.snapshot is None else Snapshot.from_json(row.snapshot),
         error=_error_of(row),
         nulled=row.nulled,
+        high_water=row.high_water,
     )
 
 

@@ -103,6 +103,7 @@ jobs = sa.Table(
     sa.Column("arrow_schema", sa.LargeBinary),
     sa.Column("snapshot", sa.JSON(none_as_null=True)),
     sa.Column("nulled", sa.JSON, nullable=False),
+    sa.Column("high_water", sa.JSON(none_as_null=True)),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
     sa.Column("error_partition_id", sa.BigInteger),

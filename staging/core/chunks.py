@@ -60,6 +60,8 @@ class Receipt:
     """Unrepresentable values that became NULL, by column (policy `null` only)."""
     seconds: Mapping[str, float]
     """Wall time by stage: read, encode, upload."""
+    high_water: int | None = None
+    """The greatest value of the incremental column; see staging.core.high_water."""
 
     @property
     def row_count(self) -> int:

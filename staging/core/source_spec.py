@@ -1,7 +1,7 @@
 """What a job reads: a connection's table, path or query, some columns, some rows."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 OPERATORS = (
@@ -29,6 +29,14 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Incremental:
+    """Only rows whose `column` is greater than `after`, a JSON scalar; None is all rows."""
+
+    column: str
+    after: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """Exactly one of `table`, `path` and `query` is given; `filters` are joined by AND."""
 
@@ -38,6 +46,7 @@ class SourceSpec:
     query: str | None = None
     columns: tuple[str, ...] | None = None
     filters: tuple[Filter, ...] = ()
+    incremental: Incremental | None = None
 
     @property
     def target(self) -> str:
@@ -50,9 +59,18 @@ class SourceSpec:
         kind = "table" if self.table else "path" if self.path else "query"
         return f"#/source/{kind}"
 
+    def newer_only(self) -> "SourceSpec":
+        """Give the source with its incremental bound as one more filter, the last."""
+        if self.incremental is None or self.incremental.after is None:
+            return self
+        bound = Filter(self.incremental.column, ">", self.incremental.after)
+        return replace(self, filters=(*self.filters, bound))
+
     def to_json(self) -> dict[str, Any]:
-        """Give the contract's JSON object."""
+        """Give the contract's JSON object; what is optional is there if it was asked for."""
         shown = asdict(self)
+        if self.incremental is None:
+            del shown["incremental"]
         shown["columns"] = list(self.columns) if self.columns is not None else None
         shown["filters"] = [asdict(each) for each in self.filters]
         return shown
@@ -61,6 +79,7 @@ class SourceSpec:
     def from_json(cls, stored: Mapping[str, Any]) -> "SourceSpec":
         """Read what to_json gave."""
         columns = stored.get("columns")
+        incremental = stored.get("incremental")
         return cls(
             connection=stored["connection"],
             table=stored.get("table"),
@@ -68,4 +87,5 @@ class SourceSpec:
             query=stored.get("query"),
             columns=tuple(columns) if columns is not None else None,
             filters=tuple(Filter(**each) for each in stored.get("filters", ())),
+            incremental=None if incremental is None else Incremental(**incremental),
         )

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from staging.core.chunks import Acknowledgement, Chunk
+from staging.core.high_water import mark_value
 from staging.core.jobs import Job
+from staging.core.source_spec import Incremental
 
 
 def instant(at: datetime | None) -> str | None:
@@ -77,7 +79,18 @@ def manifest_summary_json(job: Job) -> dict[str, Any]:
     }
     if job.options.on_unrepresentable == "null":
         summary["nulled"] = dict(job.nulled)
+    if job.source.incremental is not None:
+        summary["incremental"] = _incremental_json(job, job.source.incremental)
     return summary
+
+
+def _incremental_json(job: Job, asked: Incremental) -> dict[str, Any]:
+    """Give the mark from which the next job goes on; None while rows below it may be missing."""
+    mark = asked.after if job.is_sealed else None
+    if job.is_sealed and job.high_water is not None:
+        kinds = {column.name: column.type for column in job.schema or ()}
+        mark = mark_value(kinds[asked.column], job.high_water)
+    return asdict(asked) | {"high_water": mark}
 
 
 def _snapshot_json(job: Job) -> dict[str, Any] | None:

@@ -297,3 +297,32 @@ def test_a_source_that_does_not_answer_is_accepted_within_5_s(service, registry)
     job = service.create({"connection": "contract_silent", "table": "orders"})
     assert time.monotonic() - begun < 6
     service.http.delete(f"/jobs/{job['job_id']}")
+
+
+def test_an_incremental_job_goes_on_after_the_mark_of_the_one_before(service, dsn):
+    def write(*rows):
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.cursor().executemany("INSERT INTO grown VALUES (%s, %s)", rows)
+
+    def read(column, after):
+        asked = {"connection": "warehouse", "table": "grown"}
+        incremental = {"column": column, "after": after}
+        job_id = service.create(asked | {"incremental": incremental})["job_id"]
+        job = service.until_state(job_id, "staged", seconds=100)
+        rows = service.read_by_link(job_id)["id"].to_pylist() if job["chunks"] else []
+        return sorted(rows), job["manifest"]["incremental"]["high_water"]
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE grown (id int8, at timestamptz)")
+        connection.execute(f"GRANT SELECT ON grown TO {READER}")
+    write((1, "2026-01-01 00:00Z"), (2, "2026-01-02 00:00Z"), (2, "2026-01-02 00:00:00.000001Z"))
+
+    by_id = read("id", None)
+    by_time = read("at", None)
+    assert by_id == ([1, 2, 2], 2)
+    assert by_time == ([1, 2, 2], "2026-01-02T00:00:00.000001Z")
+
+    write((3, "2026-01-02 00:00:00.000002Z"), (4, "2026-03-01 00:00Z"))
+    assert read("id", by_id[1]) == ([3, 4], 4)
+    assert read("at", by_time[1]) == ([3, 4], "2026-03-01T00:00:00Z")
+    assert read("id", 4) == ([], 4)

@@ -308,7 +308,7 @@ def test_a_query_is_refused_where_the_connection_does_not_allow_it(service):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("incremental", {"column": "id", "after": 7}), ("version", 3), ("version", "v1")],
+    [("version", 3), ("version", "v1")],
 )
 def test_an_option_that_the_kind_does_not_support_is_refused(service, option, value):
     answer = service.post("/jobs", json={"source": APP | {option: value}})

@@ -1,8 +1,11 @@
 """The sealed manifest."""
 
+from dataclasses import replace
+
 import pytest
 
 from staging.core.jobs import JobState
+from staging.core.source_spec import Incremental, SourceSpec
 from tests.contract.api.service import problem_of
 from tests.contract.catalog_steps import (
     COLUMNS,
@@ -78,6 +81,32 @@ def test_a_manifest_counts_the_values_that_became_null(service):
 
     assert service.get(f"/jobs/{job_id}/manifest").json()["nulled"] == {"price": 2}
     assert service.get(f"/jobs/{job_id}").json()["manifest"]["nulled"] == {"price": 2}
+
+
+def test_a_manifest_has_the_mark_of_an_incremental_job_once_it_is_sealed(service):
+    draft = replace(a_draft(), source=SourceSpec("w", "t", incremental=Incremental("id", 3)))
+    job_id = running(service.catalog, partitions=3, draft=draft)
+    for attempt, mark in zip(begin(service.catalog, job_id, 3), [9, 12, None], strict=True):
+        service.catalog.publish_partition(a_receipt(attempt, 5, high_water=mark), now=NOW)
+    before = service.get(f"/jobs/{job_id}").json()
+    service.catalog.seal_job(job_id, now=NOW)
+    sealed = service.get(f"/jobs/{job_id}/manifest").json()
+
+    assert before["manifest"]["incremental"] == {"column": "id", "after": 3, "high_water": None}
+    assert sealed["incremental"] == {"column": "id", "after": 3, "high_water": 12}
+    assert before["source"]["incremental"] == {"column": "id", "after": 3}
+
+
+def test_an_incremental_job_without_new_rows_keeps_its_mark(service):
+    draft = replace(a_draft(), source=SourceSpec("w", "t", incremental=Incremental("id", 3)))
+    job_id = running(service.catalog, partitions=1, draft=draft)
+    [attempt] = begin(service.catalog, job_id)
+    service.catalog.publish_partition(a_receipt(attempt), now=NOW)
+    service.catalog.seal_job(job_id, now=NOW)
+
+    manifest = service.get(f"/jobs/{job_id}/manifest").json()
+
+    assert manifest["incremental"]["high_water"] == 3
 
 
 def test_a_manifest_of_many_chunks_is_whole(service):
