@@ -1,13 +1,17 @@
 """Read a source as a job would: describe, hold, split, read every partition."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
+from staging.sources.sizing import Sizing
 from staging.sources.source import FAIL, ReadRequest, Source, Split
+from staging.storage.measuring import encoded_bytes
+from staging.storage.parquet import ParquetOptions
 
 TARGET = 1 << 20
 
@@ -31,6 +35,11 @@ def request(spec: SourceSpec, split: Split, index: int = 0, **changes: Any) -> R
     return ReadRequest(spec, split.bounds[index], split.schema, **asked)
 
 
+def sizing(target_bytes: int) -> Sizing:
+    measure = partial(encoded_bytes, options=ParquetOptions(target_bytes))
+    return Sizing(target_bytes, measure)
+
+
 def stage(
     source: Source,
     spec: SourceSpec,
@@ -40,7 +49,7 @@ def stage(
     policy: str = FAIL,
 ) -> Staged:
     """Split and read it all; every batch must have the job's schema."""
-    split = source.split(spec, snapshot, target_bytes)
+    split = source.split(spec, snapshot, sizing(target_bytes))
     assert source.describe(spec).names == split.schema.names
     batches: list[pa.RecordBatch] = []
     nulled: dict[str, int] = {}

@@ -40,6 +40,7 @@ INSERT INTO odd VALUES (1, 1.5), (2, 'NaN');
 _SLOW = f"""
 CREATE TABLE {{name}} (id bigint PRIMARY KEY, version int NOT NULL, filler text NOT NULL);
 INSERT INTO {{name}} SELECT n, 1, md5(n::text) || md5((n * 7)::text) || md5((n * 31)::text)
+    || md5((n * 47)::text) || md5((n * 53)::text)
 FROM generate_series(1, {SLOW_ROWS}) n;
 ALTER TABLE {{name}} ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pace ON {{name}} FOR SELECT USING (paced(id));

@@ -15,7 +15,7 @@ from staging.core.jobs import JobState
 from staging.core.manifest import SnapshotClass
 from staging.core.partitions import Attempt, Partition
 from staging.sources.connections import Connection
-from staging.storage.parquet import ParquetOptions
+from staging.storage.parquet import parquet_options
 from workflows.clock import now
 from workflows.outcomes import settle
 from workflows.parts import Parts
@@ -159,7 +159,7 @@ class Batch:
         return is_kept
 
     def _request(self, partition: Partition, attempt: Attempt) -> ExtractRequest:
-        job, options = self._job, self._job.options
+        job = self._job
         return ExtractRequest(
             attempt=attempt,
             connection=self._connection,
@@ -168,10 +168,8 @@ class Batch:
             snapshot=job.snapshot,
             arrow_schema=job.arrow_schema or b"",
             schema_fingerprint=job.schema_fingerprint or "",
-            on_unrepresentable=options.on_unrepresentable,
-            parquet=ParquetOptions(
-                options.chunk_target_bytes, options.compression, options.compression_level or 1
-            ),
+            on_unrepresentable=job.options.on_unrepresentable,
+            parquet=parquet_options(job.options),
             store=self._parts.store_config,
         )
 

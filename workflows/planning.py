@@ -1,5 +1,7 @@
 """Plan a job: take the snapshot, split the source, write the partitions into the catalog."""
 
+from functools import partial
+
 from staging.core.errors import TooBusy
 from staging.core.jobs import Job, JobState
 from staging.core.manifest import Column, Snapshot, SnapshotClass
@@ -7,7 +9,10 @@ from staging.core.partitions import Plan
 from staging.sources.connections import Connection
 from staging.sources.incremental import check_incremental
 from staging.sources.kinds import source_for
+from staging.sources.sizing import Sizing
 from staging.sources.source import Source, Split
+from staging.storage.measuring import encoded_bytes
+from staging.storage.parquet import parquet_options
 from workflows.clock import now
 from workflows.parts import Parts
 from workflows.width import width
@@ -28,10 +33,18 @@ def plan_job(parts: Parts, job_id: str) -> None:
     connection = parts.connection(job)
     source = source_for(connection)
     snapshot = _snapshot(parts, job, connection, source)
-    readers = min(connection.max_connections, width(parts, job))
-    split = source.split(job.source.newer_only(), snapshot, job.options.chunk_target_bytes, readers)
+    split = source.split(job.source.newer_only(), snapshot, _sizing(parts, job, connection))
     check_incremental(job.source, split.schema)
     parts.catalog.record_plan(job_id, _plan(split), now=now())
+
+
+def _sizing(parts: Parts, job: Job, connection: Connection) -> Sizing:
+    form = parquet_options(job.options)
+    return Sizing(
+        target_bytes=form.target_bytes,
+        encoded_bytes=partial(encoded_bytes, options=form),
+        readers=min(connection.max_connections, width(parts, job)),
+    )
 
 
 def _snapshot(parts: Parts, job: Job, connection: Connection, source: Source) -> Snapshot:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from staging.core.errors import SourceError
 from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
+from staging.sources.sizing import Sizing
 
 FAIL, NULL = "fail", "null"
 """The policies for a value that no Arrow type of its column holds."""
@@ -114,13 +115,9 @@ class Source(Protocol):
         """
         ...
 
-    def split(
-        self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int, readers: int = 1
-    ) -> Split:
-        """Cut the source into partitions of about `target_bytes` of Parquet each.
+    def split(self, spec: SourceSpec, snapshot: Snapshot | None, sizing: Sizing) -> Split:
+        """Cut the source into partitions of about the size that is asked for.
 
-        `readers` is how many partitions are read at once: a source that can cut anywhere makes
-        a multiple of it, so that no reader is idle at the end.
         Without a snapshot, a source that needs holders is read at best effort.
         """
         ...

@@ -7,11 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from staging.core.errors import SourceChanged
+from staging.core.jobs import JobOptions
 from staging.storage.draft import ChunkFile, Draft, ParquetForm, most_bytes
 from staging.storage.encodings import choose_encodings
 from staging.storage.row_groups import GROUP_BYTES, row_groups
 
-__all__ = ["ChunkFile", "ParquetOptions", "write_chunks"]
+__all__ = ["ChunkFile", "ParquetOptions", "parquet_options", "write_chunks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,13 @@ class ParquetOptions:
     target_bytes: int
     compression: str = "zstd"
     compression_level: int = 1
+
+
+def parquet_options(options: JobOptions) -> ParquetOptions:
+    """Give how a job's chunks are cut and encoded."""
+    return ParquetOptions(
+        options.chunk_target_bytes, options.compression, options.compression_level or 1
+    )
 
 
 def write_chunks(

@@ -11,7 +11,7 @@ from staging.sources.source import ReadCancelled
 from tests.integration import source_kinds
 from tests.integration.source_kinds import COLUMNS, ODD_NAME, Kind
 from tests.rows import assert_same_rows
-from tests.source_reading import request, stage
+from tests.source_reading import request, sizing, stage
 
 
 @pytest.fixture(scope="module", params=["postgres", "sqlite", "parquet", "csv"])
@@ -140,7 +140,7 @@ def test_a_form_of_source_that_the_kind_does_not_have_is_refused(kind):
 
 
 def test_a_reading_that_was_cancelled_before_it_began_reads_nothing(kind):
-    split = kind.source.split(kind.things, None, 1 << 20)
+    split = kind.source.split(kind.things, None, sizing(1 << 20))
     reading = kind.source.read(request(kind.things, split))
     reading.cancel()
 
@@ -149,7 +149,7 @@ def test_a_reading_that_was_cancelled_before_it_began_reads_nothing(kind):
 
 
 def test_a_reading_can_be_left_at_any_batch(kind):
-    split = kind.source.split(kind.things, None, 1 << 20)
+    split = kind.source.split(kind.things, None, sizing(1 << 20))
     with kind.source.read(request(kind.things, split)) as reading:
         first = next(iter(reading))
 

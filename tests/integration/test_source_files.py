@@ -23,7 +23,7 @@ from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.kinds import source_for
 from staging.sources.source import Source
-from tests.source_reading import Staged, request, stage
+from tests.source_reading import Staged, request, sizing, stage
 
 
 def parquet_in(root: Path) -> Source:
@@ -131,7 +131,7 @@ def replace_by_link(path: Path) -> None:
 @pytest.mark.parametrize("change", [change_size, change_time, Path.unlink, replace_by_link])
 def test_a_file_that_changed_after_the_split_is_stated(root, change):
     source = parquet_in(root)
-    split = source.split(spec("a.parquet"), None, 1 << 20)
+    split = source.split(spec("a.parquet"), None, sizing(1 << 20))
     change(root / "a.parquet")
 
     with pytest.raises(SourceChanged), source.read(request(spec("a.parquet"), split)) as reading:
@@ -141,7 +141,7 @@ def test_a_file_that_changed_after_the_split_is_stated(root, change):
 def test_a_file_that_changes_while_it_is_read_is_stated(root):
     source = csv_in(root)
     (root / "long.csv").write_text("n\n" + "1\n" * 5_000_000)
-    split = source.split(spec("long.csv"), None, 1 << 20)
+    split = source.split(spec("long.csv"), None, sizing(1 << 20))
 
     with source.read(request(spec("long.csv"), split)) as reading:
         batches = iter(reading)
@@ -153,9 +153,9 @@ def test_a_file_that_changes_while_it_is_read_is_stated(root):
 
 def test_the_snapshot_names_the_files_and_differs_when_one_does(root):
     source = parquet_in(root)
-    first, again = (source.split(spec("."), None, 1 << 20).snapshot for _ in range(2))
+    first, again = (source.split(spec("."), None, sizing(1 << 20)).snapshot for _ in range(2))
     change_time(root / "a.parquet")
-    changed = source.split(spec("."), None, 1 << 20).snapshot
+    changed = source.split(spec("."), None, sizing(1 << 20)).snapshot
 
     assert first == again
     assert first.snapshot_class is SnapshotClass.PINNED
@@ -207,7 +207,7 @@ def test_files_of_other_columns_are_not_mixed(root):
     pq.write_table(numbers(0, 3).rename_columns(["m"]), root / "z.parquet")
 
     with pytest.raises(SourceUnsupported, match=r"'z\.parquet' has other columns"):
-        parquet_in(root).split(spec("*.parquet"), None, 1 << 20)
+        parquet_in(root).split(spec("*.parquet"), None, sizing(1 << 20))
 
 
 def test_a_file_that_is_no_parquet_is_said_to_be_so(root):
@@ -306,7 +306,7 @@ def test_a_csv_file_that_cannot_be_read_exactly_is_refused_without_its_text(
 def test_a_text_that_does_not_suit_the_planned_type_is_stated_or_counted_as_null(root):
     (root / "t.csv").write_text("id,n\n" + "1,2\n" * 300_000 + "2,secret\n2,7\n")
     source = csv_in(root)
-    split = source.split(spec("t.csv"), None, 1 << 20)
+    split = source.split(spec("t.csv"), None, sizing(1 << 20))
     assert str(split.schema.field("n").type) == "string"
     typed = pa.schema([("id", pa.int64()), ("n", pa.int64())])
 
@@ -339,4 +339,4 @@ def test_a_csv_with_a_quote_that_is_never_closed_is_refused(root):
     (root / "torn.csv").write_text('id,name\n1,"a\n2,b\n3,c\n')
 
     with pytest.raises(SourceUnsupported, match="never closed"):
-        csv_in(root).split(spec("torn.csv"), None, 1 << 20)
+        csv_in(root).split(spec("torn.csv"), None, sizing(1 << 20))

@@ -17,7 +17,7 @@ from staging.sources.postgres.session import NO_LIMIT
 from staging.sources.source import ReadCancelled, Reading
 from tests.integration.postgres_database import Database, database_on
 from tests.integration.source_kinds import connection_to
-from tests.source_reading import exported, request
+from tests.source_reading import exported, request, sizing
 
 SECRET = "do-not-show-me"
 
@@ -36,7 +36,9 @@ def db(postgres) -> Database:
 
 def opened(db: Database, table: str, name: str) -> Reading:
     spec = SourceSpec("w", table=table)
-    return db.source.read(request(spec, db.source.split(spec, None, 1 << 30), session_name=name))
+    return db.source.read(
+        request(spec, db.source.split(spec, None, sizing(1 << 30)), session_name=name)
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_a_table_dropped_between_partitions_is_a_change(db):
     db.run("CREATE TABLE doomed AS SELECT n AS id FROM generate_series(1, 1000) n")
     spec = SourceSpec("w", table="doomed")
     holder = db.source.hold(())
-    split = db.source.split(spec, exported(holder.export), 1 << 20)
+    split = db.source.split(spec, exported(holder.export), sizing(1 << 20))
     db.run("DROP TABLE doomed")
 
     with pytest.raises(SourceChanged, match="doomed"), db.source.read(request(spec, split)) as r:
@@ -191,7 +193,7 @@ def test_a_server_that_stopped_is_unavailable_to_every_call():
         db.run("CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 1000) n")
         spec = SourceSpec("w", table="t")
         holder = db.source.hold(())
-        split = db.source.split(spec, exported(holder.export), 1 << 20)
+        split = db.source.split(spec, exported(holder.export), sizing(1 << 20))
         server.stop()
 
         assert not holder.is_alive()

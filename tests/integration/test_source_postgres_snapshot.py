@@ -10,7 +10,7 @@ from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
 from staging.sources.source import ReadRequest
 from tests.integration.postgres_database import Database, database_on
-from tests.source_reading import exported, request
+from tests.source_reading import exported, request, sizing
 
 ROWS = 30_000
 
@@ -35,7 +35,7 @@ def read(db: Database, asked: ReadRequest) -> list[int]:
 
 def test_partitions_read_under_a_concurrent_writer_are_one_instant(db):
     holder = db.source.hold(())
-    split = db.source.split(SPEC, exported(holder.export), 1 << 18)
+    split = db.source.split(SPEC, exported(holder.export), sizing(1 << 18))
     assert len(split.bounds) > 3
     stop, wrote = threading.Event(), threading.Event()
 
@@ -66,7 +66,7 @@ def test_partitions_read_under_a_concurrent_writer_are_one_instant(db):
 def test_a_snapshot_outlives_its_first_holder_through_a_second_one(db):
     first = db.source.hold(())
     second = db.source.hold([first.export])
-    split = db.source.split(SPEC, exported(first.export, second.export), 1 << 24)
+    split = db.source.split(SPEC, exported(first.export, second.export), sizing(1 << 24))
     db.run("DELETE FROM t WHERE id <= 100")
 
     first.close()
@@ -98,12 +98,12 @@ def test_a_holder_whose_backend_was_ended_is_not_alive(db):
 @pytest.mark.parametrize("export", ["00000003-0000001B-1", "nonsense'; DROP TABLE t", ""])
 def test_a_snapshot_without_a_living_holder_is_lost(db, export):
     lost = Snapshot(SnapshotClass.EXPORTED, export, (export,))
-    split = db.source.split(SPEC, None, 1 << 24)
+    split = db.source.split(SPEC, None, sizing(1 << 24))
 
     with pytest.raises(SnapshotLost):
         db.source.hold([export])
     with pytest.raises(SnapshotLost):
-        db.source.split(SPEC, lost, 1 << 24)
+        db.source.split(SPEC, lost, sizing(1 << 24))
     with pytest.raises(SnapshotLost):
         read(db, request(SPEC, split, snapshot=lost))
     with pytest.raises(SnapshotLost):
@@ -125,7 +125,7 @@ def test_a_snapshot_without_a_living_holder_is_lost(db, export):
 )
 def test_a_table_that_was_changed_after_the_snapshot_is_never_read_wrongly(db, change):
     holder = db.source.hold(())
-    split = db.source.split(SPEC, exported(holder.export), 1 << 24)
+    split = db.source.split(SPEC, exported(holder.export), sizing(1 << 24))
     for statement in change.split("; "):
         db.run(statement)
 
@@ -139,7 +139,7 @@ def test_a_view_over_a_truncated_table_is_never_read_as_empty(db, view):
     db.run(f"CREATE {view} v AS SELECT id FROM t")
     holder = db.source.hold(())
     spec = SourceSpec("shelf", table="v")
-    split = db.source.split(spec, exported(holder.export), 1 << 24)
+    split = db.source.split(spec, exported(holder.export), sizing(1 << 24))
     db.run("TRUNCATE t")
     if view == "MATERIALIZED VIEW":
         db.run("REFRESH MATERIALIZED VIEW v")
@@ -162,7 +162,7 @@ def test_a_view_over_a_truncated_table_is_never_read_as_empty(db, view):
 )
 def test_a_change_that_moves_no_row_does_not_disturb(db, change):
     holder = db.source.hold(())
-    split = db.source.split(SPEC, exported(holder.export), 1 << 24)
+    split = db.source.split(SPEC, exported(holder.export), sizing(1 << 24))
     db.run(change)
 
     assert sorted(read(db, request(SPEC, split))) == list(range(1, ROWS + 1))
@@ -172,7 +172,7 @@ def test_a_change_that_moves_no_row_does_not_disturb(db, change):
 def test_reindexing_does_not_disturb(db):
     db.run("CREATE INDEX by_id ON t (id)")
     holder = db.source.hold(())
-    split = db.source.split(SPEC, exported(holder.export), 1 << 24)
+    split = db.source.split(SPEC, exported(holder.export), sizing(1 << 24))
     db.run("REINDEX INDEX by_id")
 
     assert sorted(read(db, request(SPEC, split))) == list(range(1, ROWS + 1))
@@ -182,7 +182,7 @@ def test_reindexing_does_not_disturb(db):
 def test_a_single_reader_reads_the_table_whole(db):
     single = Snapshot(SnapshotClass.SINGLE_READER)
 
-    split = db.source.split(SPEC, single, 1 << 18)
+    split = db.source.split(SPEC, single, sizing(1 << 18))
 
     assert (split.snapshot, len(split.bounds)) == (single, 1)
     assert sorted(read(db, request(SPEC, split))) == list(range(1, ROWS + 1))
@@ -190,7 +190,7 @@ def test_a_single_reader_reads_the_table_whole(db):
 
 @pytest.mark.parametrize("asked", [None, Snapshot(SnapshotClass.BEST_EFFORT)])
 def test_without_a_snapshot_the_split_says_best_effort(db, asked):
-    split = db.source.split(SPEC, asked, 1 << 24)
+    split = db.source.split(SPEC, asked, sizing(1 << 24))
 
     assert split.snapshot == Snapshot(SnapshotClass.BEST_EFFORT)
     assert sorted(read(db, request(SPEC, split))) == list(range(1, ROWS + 1))
@@ -205,7 +205,7 @@ def test_partitions_attached_or_detached_after_the_snapshot_are_stated(db):
     spec = SourceSpec("shelf", table="p")
     for change in ("ATTACH PARTITION p2 FOR VALUES IN (2)", "DETACH PARTITION p1"):
         holder = db.source.hold(())
-        split = db.source.split(spec, exported(holder.export), 1 << 24)
+        split = db.source.split(spec, exported(holder.export), sizing(1 << 24))
         db.run(f"ALTER TABLE p {change}")
         with pytest.raises(SourceChanged):
             read(db, request(spec, split))

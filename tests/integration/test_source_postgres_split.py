@@ -2,6 +2,7 @@
 
 import resource
 import time
+from functools import partial
 
 import psycopg
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from staging.core.errors import FieldError, InvalidValue, SourceUnsupported, UnknownTable
 from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.postgres import PostgresSource
+from staging.sources.sizing import Sizing
+from staging.storage.measuring import encoded_bytes
+from staging.storage.parquet import ParquetOptions, write_chunks
 from tests import warehouse
 from tests.integration.postgres_database import Database, database_on
 from tests.integration.source_kinds import connection_to
 from tests.rows import assert_same_rows
-from tests.source_reading import exported, request, stage
+from tests.source_reading import exported, request, sizing, stage
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def test_a_table_that_is_slow_to_read_is_planned_quickly_and_cut_nevertheless(db
     holder = stock.hold(())
 
     began = time.monotonic()
-    split = stock.split(spec, exported(holder.export), 1 << 20)
+    split = stock.split(spec, exported(holder.export), sizing(1 << 20))
     took = time.monotonic() - began
 
     assert len(split.bounds) >= 2
@@ -224,7 +228,7 @@ def test_rows_of_a_mebibyte_are_read_a_few_pages_at_a_time_in_bounded_memory(db)
         "INSERT INTO wide SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, 400) n"
     )
     spec = SourceSpec("w", table="wide")
-    split = db.source.split(spec, None, 64 << 20)
+    split = db.source.split(spec, None, sizing(64 << 20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows = 0
     for index in range(len(split.bounds)):
@@ -238,10 +242,10 @@ def test_rows_of_a_mebibyte_are_read_a_few_pages_at_a_time_in_bounded_memory(db)
 
 
 def test_a_filter_that_keeps_little_makes_few_partitions(db, stock):
-    whole = stock.split(SourceSpec("w", table="orders"), None, 1 << 20)
+    whole = stock.split(SourceSpec("w", table="orders"), None, sizing(1 << 20))
     some = SourceSpec("w", table="orders", filters=(Filter("customer", "=", 3),))
 
-    assert len(stock.split(some, None, 1 << 20).bounds) < len(whole.bounds)
+    assert len(stock.split(some, None, sizing(1 << 20)).bounds) < len(whole.bounds)
 
 
 def test_a_column_that_the_role_may_not_read_is_no_hindrance_to_the_others(db, stock):
@@ -252,3 +256,28 @@ def test_a_column_that_the_role_may_not_read_is_no_hindrance_to_the_others(db, s
 
     staged = stage(stock, SourceSpec("w", table="half_open", columns=("id",)))
     assert staged.table.to_pydict() == {"id": [1]}
+
+
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+@pytest.mark.parametrize("share", [1.15, 1.6, 2.3, 3.1])
+def test_every_chunk_is_within_a_factor_of_two_of_its_target(stock, tmp_path, compression, share):
+    spec, whole = SourceSpec("w", table="orders"), 1 << 30
+    [all_rows] = chunks_of(stock, spec, ParquetOptions(whole, compression), tmp_path)
+    target = int(all_rows / share)
+
+    sizes = chunks_of(stock, spec, ParquetOptions(target, compression), tmp_path)
+
+    assert len(sizes) >= share
+    assert all(target / 2 <= size <= target * 2 for size in sizes)
+
+
+def chunks_of(source, spec, options, folder):
+    """Give the bytes of each chunk that a job would write."""
+    measure = partial(encoded_bytes, options=options)
+    split = source.split(spec, None, Sizing(options.target_bytes, measure, readers=2))
+    sizes = []
+    for index in range(len(split.bounds)):
+        with source.read(request(spec, split, index)) as reading:
+            files = write_chunks(reading, split.schema, folder=folder, options=options)
+            sizes += [each.byte_count for each in files]
+    return sizes

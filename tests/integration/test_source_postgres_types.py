@@ -11,7 +11,7 @@ from staging.core.errors import Unrepresentable
 from staging.core.source_spec import Filter, SourceSpec
 from tests.integration.postgres_database import Database, database_on
 from tests.integration.source_kinds import connection_to
-from tests.source_reading import request
+from tests.source_reading import request, sizing
 
 UTC = datetime.UTC
 _UUID = "6f1c2c0a-9d3b-4e0e-8b3c-2f0a4c1d2e3f"
@@ -171,7 +171,7 @@ def test_a_nan_among_many_rows_is_found_whether_or_not_zeros_were_expected(db, e
         " (n % 5)::numeric(9,2) AS price FROM generate_series(1, 200000) n"
     )
     spec = SourceSpec("shelf", table="many")
-    planned = db.source.split(spec, None, 1 << 30)
+    planned = db.source.split(spec, None, sizing(1 << 30))
     assert planned.bounds[0]["zero_columns"] == ["price"]
     split = replace(planned, bounds=(planned.bounds[0] | {"zero_columns": expected},))
 

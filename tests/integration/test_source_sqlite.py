@@ -20,7 +20,7 @@ from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.source import ReadCancelled
 from staging.sources.sqlite.sqlite_source import SqliteSource
-from tests.source_reading import Staged, request, stage
+from tests.source_reading import Staged, request, sizing, stage
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_one_transaction_reads_all_whatever_is_written_meanwhile(path):
             "INSERT INTO t VALUES (?, ?)", ((n, "x" * 100) for n in range(100_000))
         )
     spec = SourceSpec("app", table="t")
-    split = source(path).split(spec, None, 1 << 20)
+    split = source(path).split(spec, None, sizing(1 << 20))
 
     with source(path).read(request(spec, split)) as reading:
         batches = iter(reading)
@@ -147,7 +147,7 @@ def test_a_name_is_found_whatever_it_contains(path):
 def test_a_dropped_table_or_column_is_a_change_and_an_added_column_is_not(path):
     run(path, "CREATE TABLE t (a INTEGER, b INTEGER)", "INSERT INTO t VALUES (1, 2)")
     spec = SourceSpec("app", table="t")
-    split = source(path).split(spec, None, 1 << 20)
+    split = source(path).split(spec, None, sizing(1 << 20))
 
     run(path, "ALTER TABLE t ADD c INTEGER")
     with source(path).read(request(spec, split)) as reading:
@@ -192,7 +192,7 @@ def test_a_cancel_ends_a_query_that_has_not_given_a_row(path):
     endless = f"{numbers} SELECT v FROM n WHERE v < 0"
     spec = SourceSpec("app", query=endless)
     reader = source(path, allow_query=True)
-    reading = reader.read(request(spec, reader.split(spec, None, 1 << 20)))
+    reading = reader.read(request(spec, reader.split(spec, None, sizing(1 << 20))))
     outcome: list[Exception] = []
 
     def consume() -> None:

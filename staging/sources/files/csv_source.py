@@ -17,6 +17,7 @@ from staging.sources.files.csv_reading import CsvReading
 from staging.sources.files.csv_types import ColumnTypes
 from staging.sources.files.pins import FilePin, pinned_snapshot
 from staging.sources.files.root import find_files
+from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
 _DESCRIBE_BYTES = 4 * 1024 * 1024
@@ -46,8 +47,7 @@ class CsvSource:
         self,
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - files are pinned here
-        target_bytes: int,  # noqa: ARG002 - a text file has no edges to cut at
-        readers: int = 1,  # noqa: ARG002 - as above
+        sizing: Sizing,  # noqa: ARG002 - a text file has no edges to cut at
     ) -> Split:
         """Pin the files and find one schema for all of them."""
         pins = find_files(self._connection, spec, SUFFIXES)

@@ -17,6 +17,7 @@ from staging.sources.files.parquet_reading import ParquetReading
 from staging.sources.files.pins import FilePin, pinned_snapshot
 from staging.sources.files.plain_types import plain_schema
 from staging.sources.files.root import find_files
+from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
@@ -43,8 +44,7 @@ class ParquetSource:
         self,
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - files are pinned here
-        target_bytes: int,
-        readers: int = 1,  # noqa: ARG002 - files are cut where their row groups end
+        sizing: Sizing,
     ) -> Split:
         """Pin the files and cut those that are larger than the target between row groups."""
         pins = find_files(self._connection, spec, _SUFFIXES)
@@ -53,7 +53,7 @@ class ParquetSource:
         for pin in pins:
             with opened(self._root, pin) as file:
                 _check_same(plain_schema(file.schema_arrow), first, pin)
-                bounds += _cut(pin, file.metadata, target_bytes)
+                bounds += _cut(pin, file.metadata, sizing.target_bytes)
         return Split(self._chosen(spec, first), pinned_snapshot(pins), tuple(bounds))
 
     def read(self, request: ReadRequest) -> ParquetReading:

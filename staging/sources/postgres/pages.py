@@ -1,11 +1,9 @@
 """Cut the pages of a table, or of all its partitions together, into ranges of like size."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-_LEAST_SHARE = 0.55
 _MOST_PAGE_ROWS = 292
 """Row numbers of a page of 8 KiB run below this; a larger page's others are in its last step."""
 
@@ -77,15 +75,3 @@ def _page_with(sizes: Sequence[int], wanted: int) -> int:
         else:
             high = middle
     return low
-
-
-def even_parts(target_bytes: int, readers: int, total_bytes: float) -> int:
-    """Count the parts of about the target size, a multiple of `readers` where sizes allow.
-
-    With a multiple no reader is idle at the end; parts never shrink much below half the target.
-    """
-    parts = max(1, math.ceil(total_bytes / target_bytes))
-    if parts == 1:
-        return 1
-    even = math.ceil(parts / readers) * readers
-    return even if total_bytes / even >= _LEAST_SHARE * target_bytes else parts

@@ -1,7 +1,6 @@
 """Postgres as a source: one exported snapshot, cut by pages."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -9,7 +8,7 @@ from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.postgres.bounds import ReadBounds, batch_rows_for, stride_for
-from staging.sources.postgres.pages import cut_pages, even_parts
+from staging.sources.postgres.pages import cut_pages
 from staging.sources.postgres.reading import PostgresReading
 from staging.sources.postgres.session import asking
 from staging.sources.postgres.size_estimate import StoredFiles, estimate_size, stored_files
@@ -20,6 +19,7 @@ from staging.sources.postgres.snapshot import (
     hold_snapshot,
 )
 from staging.sources.postgres.statement import Statement, compile_statement
+from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
 _BEST_EFFORT = Snapshot(SnapshotClass.BEST_EFFORT)
@@ -42,9 +42,7 @@ class PostgresSource:
         """Export a new snapshot, or keep alive the one that was exported."""
         return hold_snapshot(self._connection, exports)
 
-    def split(
-        self, spec: SourceSpec, snapshot: Snapshot | None, target_bytes: int, readers: int = 1
-    ) -> Split:
+    def split(self, spec: SourceSpec, snapshot: Snapshot | None, sizing: Sizing) -> Split:
         """Cut the table into page ranges; a view, a foreign table or a query stays whole.
 
         So does a table that a single reader must read.
@@ -59,9 +57,8 @@ class PostgresSource:
             files = stored_files(session, relation.oid) if relation else None
         bounds = [ReadBounds()]
         if statement.target.is_table and files is not None and files.has_pages:
-            single = kept.snapshot_class is SnapshotClass.SINGLE_READER
-            cut = None if single else partial(even_parts, target_bytes, readers)
-            bounds = self._cut(statement, exports, files, cut)
+            is_single = kept.snapshot_class is SnapshotClass.SINGLE_READER
+            bounds = self._cut(statement, exports, files, sizing, is_single=is_single)
         return Split(statement.schema, kept, tuple(each.to_json() for each in bounds))
 
     def read(self, request: ReadRequest) -> PostgresReading:
@@ -73,10 +70,12 @@ class PostgresSource:
         statement: Statement,
         exports: Sequence[str],
         files: StoredFiles,
-        count: Callable[[float], int] | None,
+        sizing: Sizing,
+        *,
+        is_single: bool,
     ) -> list[ReadBounds]:
-        size = estimate_size(self._connection, statement, exports, files)
-        parts = count(size.parquet_bytes) if count else 1
+        size = estimate_size(self._connection, statement, exports, files, sizing)
+        parts = 1 if is_single else sizing.parts(size.parquet_bytes)
         return [
             ReadBounds(
                 pages,

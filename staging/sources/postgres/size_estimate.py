@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from staging.core.errors import SourceError
 from staging.sources.connection import Connection
@@ -21,6 +20,7 @@ from staging.sources.postgres.guards import holds_zero
 from staging.sources.postgres.pages import PageRange, pages_below
 from staging.sources.postgres.statement import Statement
 from staging.sources.postgres.type_rules import Guard
+from staging.sources.sizing import Sizing
 
 _PAGE_BYTES = 8192
 _LIMIT = timedelta(milliseconds=700)
@@ -100,7 +100,11 @@ def stored_files(session: psycopg.Connection[Any], oid: int) -> StoredFiles:
 
 
 def estimate_size(
-    connection: Connection, statement: Statement, exports: Sequence[str], files: StoredFiles
+    connection: Connection,
+    statement: Statement,
+    exports: Sequence[str],
+    files: StoredFiles,
+    sizing: Sizing,
 ) -> SizeEstimate:
     """Encode a few pages as Parquet and scale up; without a sample, scale the stored bytes."""
     stored = files.total_pages * _PAGE_BYTES * _PLAIN_RATIO + files.toast_bytes * _TOAST_RATIO
@@ -112,19 +116,21 @@ def estimate_size(
         return SizeEstimate(stored, page_bytes / page_rows, page_bytes)
     try:
         with EngineSession(connection, "staging sample", _LIMIT, exports) as session:
-            return _scaled(session, statement, files)
+            return _scaled(session, statement, files, sizing)
     except (SourceError, *ENGINE_ERRORS):
         return SizeEstimate(stored)
 
 
-def _scaled(session: EngineSession, statement: Statement, files: StoredFiles) -> SizeEstimate:
+def _scaled(
+    session: EngineSession, statement: Statement, files: StoredFiles, sizing: Sizing
+) -> SizeEstimate:
     batches, pages = _sample(session, statement, files)
     rows = sum(batch.num_rows for batch in batches)
     if not rows:
         return SizeEstimate(0.0)
     arrow_bytes = sum(batch.nbytes for batch in batches)
     return SizeEstimate(
-        _parquet_bytes(batches) * files.total_pages / pages,
+        sizing.encoded_bytes(batches) * files.total_pages / pages,
         arrow_bytes / rows,
         arrow_bytes / pages,
         _zero_columns(statement, batches),
@@ -173,15 +179,3 @@ def _stretches(files: StoredFiles) -> Iterator[Stretch]:
     for place in range(_MORE_PLACES):
         first = longest * (2 * place + 1) // (2 * _MORE_PLACES)
         yield Stretch(first, first + length)
-
-
-def _parquet_bytes(batches: Sequence[pa.RecordBatch]) -> int:
-    """Encode the sample as chunks are, and count its column chunks without the file's footer."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_batches(batches), sink, compression="zstd", compression_level=1)
-    metadata = pq.read_metadata(pa.BufferReader(sink.getvalue()))
-    return sum(
-        metadata.row_group(group).column(column).total_compressed_size
-        for group in range(metadata.num_row_groups)
-        for column in range(metadata.num_columns)
-    )

@@ -8,6 +8,7 @@ import pyarrow as pa
 from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
+from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 from staging.sources.sqlite.database import opened
 from staging.sources.sqlite.selection import select
@@ -34,8 +35,7 @@ class SqliteSource:
         self,
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - the reader's own transaction is the snapshot
-        target_bytes: int,  # noqa: ARG002 - one reader reads all
-        readers: int = 1,  # noqa: ARG002 - as above
+        sizing: Sizing,  # noqa: ARG002 - one reader reads all
     ) -> Split:
         """Leave the table whole."""
         return Split(self.describe(spec), Snapshot(SnapshotClass.SINGLE_READER), ({},))

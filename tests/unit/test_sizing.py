@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staging.sources.postgres.pages import even_parts
+from staging.sources.sizing import Sizing
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from staging.sources.postgres.pages import even_parts
     ],
 )
 def test_parts_are_a_multiple_of_the_readers_where_sizes_allow(total, readers, parts):
-    assert even_parts(100, readers, total) == parts
+    assert Sizing(100, len, readers).parts(total) == parts
 
 
 @given(total=st.floats(0, 1e7), readers=st.integers(1, 64))
 def test_parts_stay_within_a_factor_of_two_of_the_target(total, readers):
-    parts = even_parts(100, readers, total)
+    parts = Sizing(100, len, readers).parts(total)
 
     assert total / parts <= 200
     assert parts == 1 or total / parts >= 50

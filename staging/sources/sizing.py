@@ -1,0 +1,34 @@
+"""How large the partitions of a job are to be."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+_LEAST_SHARE = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """What a source is told when it is split.
+
+    `encoded_bytes` tells how many bytes of Parquet some rows take in the job's chunks;
+    `readers` is how many partitions are read at once.
+    """
+
+    target_bytes: int
+    encoded_bytes: Callable[[Sequence[pa.RecordBatch]], int]
+    readers: int = 1
+
+    def parts(self, total_bytes: float) -> int:
+        """Count the parts of about the target size, a multiple of `readers` where sizes allow.
+
+        With a multiple no reader is idle at the end; parts never shrink much below half the
+        target.
+        """
+        parts = max(1, math.ceil(total_bytes / self.target_bytes))
+        if parts == 1:
+            return 1
+        even = math.ceil(parts / self.readers) * self.readers
+        return even if total_bytes / even >= _LEAST_SHARE * self.target_bytes else parts
