@@ -22,9 +22,9 @@ class Jobs:
     def __init__(self, api_url: str) -> None:
         self._http = httpx2.Client(base_url=api_url + _PREFIX, timeout=_WAIT_SECONDS + 20)
 
-    def create(self) -> str:
-        """POST a job for lineitem with the default options; give its id."""
-        answer = self._http.post("/jobs", json={"source": _SOURCE})
+    def create(self, **options: int) -> str:
+        """POST a job for lineitem; give its id."""
+        answer = self._http.post("/jobs", json={"source": _SOURCE, "options": options})
         answer.raise_for_status()
         return str(answer.json()["job_id"])
 
@@ -94,10 +94,10 @@ def _peak_bytes(process: psutil.Process) -> int:
     return int(peaks[0]) * 1024 if peaks else 0
 
 
-def timed_first_link(jobs: Jobs) -> float:
+def timed_first_link(jobs: Jobs, target_bytes: int) -> float:
     """Give the seconds from POST until the first link answered 200, then cancel the job."""
     began = time.monotonic()
-    job_id = jobs.create()
+    job_id = jobs.create(chunk_target_bytes=target_bytes)
     with httpx2.stream("GET", jobs.until_first_link(job_id), timeout=30) as answer:
         seconds = time.monotonic() - began
         assert answer.status_code == 200, answer.status_code
