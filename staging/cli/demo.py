@@ -1,6 +1,5 @@
 """`staging demo`: the whole way of one table, on real parts, compared with its source."""
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from staging.cli.demo_parts import DemoParts, demo_parts, read_source
 from staging.cli.exit_codes import ExitCode
+from staging.cli.signals import end_as_ctrl_c
 from staging.local.fingerprint import Fingerprint, fingerprint
 from staging_client import Job, StagingClient
 
@@ -51,8 +51,7 @@ def demo(
     ] = 0.1,
 ) -> None:
     """Stage TPC-H lineitem from Postgres, read it by link and by Flight, compare, clean up."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # stop what was started, as Ctrl-C does
-        signal.signal(number, signal.default_int_handler)
+    end_as_ctrl_c()
     story = Story()
     with demo_parts(scale, story.step) as parts, StagingClient(parts.api_url) as staging:
         job = staging.create_job(

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,11 +13,12 @@ import psycopg
 import pyarrow as pa
 from pyarrow import csv
 
-from staging.core.errors import Unavailable
 from staging.local.folder import StateFolder
+from staging.local.launch import start_in_background, stop
 from staging.local.layout import secret_environment
+from staging.local.options import UpOptions
 from staging.local.postgres import temporary_postgres
-from staging.local.runfile import Run, read_run
+from staging.local.runfile import Run
 from staging.local.secret_files import load_secrets
 from staging.local.tpch import load_lineitem
 from staging.settings import Settings
@@ -58,16 +58,16 @@ def demo_parts(scale: float, step: Step) -> Iterator[DemoParts]:
         folder = Path(tempfile.mkdtemp(prefix="staging-demo-"))
         connections = folder / "connections.toml"
         connections.write_text(_CONNECTIONS.format(port=server.port))
-        environment = _environment(folder, connections)
+        environment, state = _environment(connections), StateFolder(folder)
         is_whole = False
         try:
             with step("Start Temporal, SeaweedFS, Ray, the API, the worker, Flight"):
-                _staging("up", "-d", "--port", "0", environment=environment)
-            yield _running(server.dsn(), StateFolder(folder))
+                run = start_in_background(state, UpOptions(port=0, is_bound=True), environment)
+            yield _running(server.dsn(), state, run)
             is_whole = True
         finally:
             with step("Stop the stack"):
-                _staging("down", environment=environment)
+                stop(state)
             if is_whole:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
@@ -93,25 +93,14 @@ def read_source(dsn: str, schema: pa.Schema) -> pa.Table:
         return csv.read_csv(file, convert_options=csv.ConvertOptions(column_types=types))
 
 
-def _environment(folder: Path, connections: Path) -> dict[str, str]:
+def _environment(connections: Path) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("STAGING_")
     }
-    places = {"STAGING_STATE_DIR": str(folder), "STAGING_CONNECTIONS": str(connections)}
-    return inherited | _GRACES | places
+    return inherited | _GRACES | {"STAGING_CONNECTIONS": str(connections)}
 
 
-def _staging(*words: str, environment: dict[str, str]) -> None:
-    command = [str(Path(sys.executable).parent / "staging"), *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Unavailable(f"staging {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-
-
-def _running(dsn: str, folder: StateFolder) -> DemoParts:
-    run = read_run(folder)
-    if run is None:
-        raise Unavailable("the stack has stopped")
+def _running(dsn: str, folder: StateFolder, run: Run) -> DemoParts:
     api_url = next(part.url for part in run.parts if part.name == "api")
     return DemoParts(dsn, api_url or "", _store(folder, run))
 

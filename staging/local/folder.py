@@ -4,6 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from staging.local.errors import StackError
+
 _LARGEST_LOG_BYTES = 20 * 1024 * 1024
 _OWNED = ("s3", "ray", "logs", "run", "secrets")
 _OWNED_FILES = ("catalog.db*", "temporal-*.db*")
@@ -16,10 +18,16 @@ class StateFolder:
     root: Path
 
     def create(self) -> None:
-        """Create what is missing."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for each in (self.run, self.logs, self.secrets):
-            each.mkdir(exist_ok=True, mode=0o700)
+        """Create what is missing; raises StackError where no folder can be."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for each in (self.run, self.logs, self.secrets):
+                each.mkdir(exist_ok=True, mode=0o700)
+        except OSError as refused:
+            raise StackError(
+                f"{refused.filename} cannot be a folder ({refused.strerror}); "
+                "set STAGING_STATE_DIR to one that can"
+            ) from refused
 
     @property
     def run(self) -> Path:

@@ -86,6 +86,7 @@ class Keeper:
             child.stop()
             if child.poll() != 0:
                 end_orphans()
+            self.part.tidy(self.layout)
 
     def _watch(self, child: Child) -> "Life":
         begun = time.monotonic()

@@ -5,10 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from staging.core.errors import StagingError
-from staging.local.errors import PartFailed, PartTimedOut, PortTaken, StackError, StackTimedOut
+from staging.local.errors import (
+    PartFailed,
+    PartTimedOut,
+    PortTaken,
+    StackError,
+    StackRunning,
+    StackTimedOut,
+)
 from staging.local.folder import StateFolder
 from staging.local.options import UpOptions
 from staging.local.runfile import RETRY_SIGNAL, Run, StackState, living_run, read_run
@@ -20,16 +27,21 @@ _HEED_SECONDS = 5.0
 _KINDS = {each.code: each for each in (PortTaken, PartFailed, PartTimedOut)}
 
 
-def start_in_background(folder: StateFolder, options: UpOptions) -> Run:
+def start_in_background(
+    folder: StateFolder, options: UpOptions, environment: Mapping[str, str] = os.environ
+) -> Run:
     """Start the stack unless it runs already, and wait until it is ready.
 
-    Idempotent; parts of a running stack that were given up are started again.
-    Raises what kept it from starting; a stack that did not start leaves nothing behind.
+    Idempotent; parts of a running stack that were given up are started again.  A bound stack ends
+    with this process.
+    Raises what kept it from starting, StackRunning if it runs on another port than is asked for;
+    a stack that did not start leaves nothing behind.
     """
     running = living_run(folder)
     if running is None:
-        supervisor = _spawn(folder, options)
+        supervisor = _spawn(folder, options, environment)
         return _until_ready(folder, lambda: supervisor.poll() is None, supervisor.pid)
+    _check_port(running, options)
     if running.state is StackState.DEGRADED:
         _ask_to_recover(folder, running)
     return _until_ready(folder, running.is_alive, running.pid)
@@ -65,18 +77,34 @@ def _ask_to_recover(folder: StateFolder, running: Run) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _spawn(folder: StateFolder, options: UpOptions) -> "subprocess.Popen[bytes]":
+def _check_port(running: Run, options: UpOptions) -> None:
+    port = running.environment.get("STAGING_PORT")
+    if options.port and port is not None and int(port) != options.port:
+        raise StackRunning(
+            f"the stack runs already, on port {port}; to move it: staging down, then "
+            f"staging up -d --port {options.port}"
+        )
+
+
+def _spawn(
+    folder: StateFolder, options: UpOptions, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
     folder.create()
-    environment = dict(os.environ) | {"STAGING_STATE_DIR": str(folder.root)}
     with folder.log("supervisor").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "staging.local", options.to_json()],
-            stdin=subprocess.DEVNULL,
+            stdin=_lifeline() if options.is_bound else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=dict(environment) | {"STAGING_STATE_DIR": str(folder.root)},
             start_new_session=True,
         )
+
+
+def _lifeline() -> int:
+    """Give the end of a pipe to read from; the other end closes when this process ends."""
+    reads, _writes = os.pipe()
+    return reads
 
 
 def _until_ready(folder: StateFolder, is_alive: Callable[[], bool], pid: int) -> Run:

@@ -13,7 +13,7 @@ from staging.local.port_choice import Ports, choose_ports
 from staging.local.ports import LOOPBACK, PortBook
 from staging.local.runfile import Run
 from staging.local.secret_files import Secrets, keep_catalog_url, load_secrets
-from staging.settings import Settings
+from staging.settings import InsecureBind, Settings
 
 _LONGEST_RAY_FOLDER = 40
 """Ray adds some 60 characters to name its sockets, and a socket's path ends at 107 (unix(7))."""
@@ -145,8 +145,13 @@ def lay_out(
 ) -> Layout:
     """Choose ports and load keys; the ports of the last start are preferred, for old links.
 
-    Raises PortTaken if the API's port is not free: people know the service by it.
+    Raises PortTaken if the API's port is not free: people know the service by it; StackError for
+    a host that would open the servers to strangers.
     """
+    try:
+        settings.listen_host  # noqa: B018  # asked before anything starts
+    except InsecureBind as refused:
+        raise StackError(str(refused)) from refused
     keep_catalog_url(folder.secrets, options.existing.get("catalog", settings.catalog_url))
     ports, notices = choose_ports(settings, options, last.ports if last else {}, book)
     return Layout(

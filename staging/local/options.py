@@ -11,10 +11,14 @@ EXISTING = ("temporal", "s3", "catalog", "ray")
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """Where the API listens (None: the setting; 0: any free port), and parts that run already."""
+    """Where the API listens (None: the setting; 0: any free port), and parts that run already.
+
+    A bound stack stops when the standard input of its supervisor closes.
+    """
 
     port: int | None = None
     existing: Mapping[str, str] = field(default_factory=dict)
+    is_bound: bool = False
 
     def to_json(self) -> str:
         """Write the options for the supervisor's command line."""

@@ -12,11 +12,15 @@ from staging.local.child import Program
 from staging.local.layout import Layout
 from staging.local.ports import LOOPBACK
 from staging.local.programs import find_program, temporal_server_version
-from staging.local.seaweed import seaweed
+from staging.local.seaweed import remove_sockets, seaweed
 
 _OBJECT_STORE_BYTES = 300_000_000
 """Receipts are small; record batches never pass through Ray's object store."""
 _SESSIONS_KEPT = 3
+
+
+def _nothing(_: Layout) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Part:
     after: tuple[str, ...] = ()
     deadline_seconds: float = 60.0
     is_step: bool = False
+    tidy: Callable[[Layout], None] = _nothing
+    """Removes what the part leaves behind when it ends."""
 
 
 def temporal(layout: Layout) -> Program:
@@ -131,13 +137,15 @@ def _drop_old_sessions(ray_folder: Path) -> None:
         shutil.rmtree(session, ignore_errors=True)
 
 
-def _nothing(_: Layout) -> None:
-    return None
-
-
 PARTS = (
     Part("temporal", temporal, probes.temporal_serves, lambda layout: layout.temporal_address),
-    Part("s3", s3, probes.s3_stores, lambda layout: layout.s3_endpoint),
+    Part(
+        "s3",
+        s3,
+        probes.s3_stores,
+        lambda layout: layout.s3_endpoint,
+        tidy=lambda layout: remove_sockets(layout.ports.s3),
+    ),
     Part(
         "ray",
         ray,

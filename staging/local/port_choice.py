@@ -35,14 +35,16 @@ class Ports:
 def choose_ports(
     settings: Settings, options: UpOptions, last: Mapping[str, int], book: PortBook
 ) -> tuple[Ports, tuple[str, ...]]:
-    """Choose every port and say which are not the usual ones; those of the last start come first.
+    """Choose every port and say which are not the usual ones.
 
+    What was asked for comes first, then those of the last start.
     Links name the store's port, so a port that was once chosen is kept while it is free.
     Raises PortTaken if the API's port is not free: people know the service by it.
     """
     api = _api_port(settings.port if options.port is None else options.port, book)
     usual = _PREFERRED | S3_ROLES | {"flight": settings.flight_port}
-    choice = _Choice(book, usual, usual | dict(last))
+    asked = {"flight": settings.flight_port} if "flight_port" in settings.model_fields_set else {}
+    choice = _Choice(book, usual, usual | dict(last) | asked)
     has_s3, has_temporal = "s3" not in options.existing, "temporal" not in options.existing
     ports = Ports(
         api=api,

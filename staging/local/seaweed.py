@@ -1,7 +1,7 @@
 """Run SeaweedFS as the S3 store of one machine, on the loopback only, with keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from staging.local.child import Program
@@ -32,6 +32,13 @@ class SeaweedPorts:
     def endpoint(self) -> str:
         """The S3 endpoint."""
         return f"http://{LOOPBACK}:{self.s3}"
+
+
+def remove_sockets(ports: SeaweedPorts) -> None:
+    """Remove the sockets that SeaweedFS leaves in /tmp, wherever its folders are."""
+    for role, port in asdict(ports).items():
+        for name in (f"{role}-{port}", f"{role}-grpc-{port + GRPC_OFFSET}"):
+            Path(f"/tmp/seaweedfs-{name}.sock").unlink(missing_ok=True)  # noqa: S108  # its choice
 
 
 def seaweed(

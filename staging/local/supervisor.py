@@ -4,20 +4,23 @@ import contextlib
 import fcntl
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 from staging.core.errors import StagingError
 from staging.local.board import Board
-from staging.local.errors import StackRunning
+from staging.local.errors import PartFailed, StackRunning
 from staging.local.folder import StateFolder
 from staging.local.keeper import Keeper
 from staging.local.layout import Layout, lay_out
 from staging.local.options import UpOptions
 from staging.local.orphans import adopt_orphans
-from staging.local.parts import PARTS
+from staging.local.parts import PARTS, Part
 from staging.local.ports import PortBook
+from staging.local.probes import NotReady
 from staging.local.runfile import (
     RETRY_SIGNAL,
     PartState,
@@ -29,6 +32,8 @@ from staging.local.runfile import (
     write_run,
 )
 from staging.settings import Settings
+
+_EXISTING_SECONDS, _EXISTING_POLL_SECONDS = 10.0, 0.5
 
 
 class Supervisor:
@@ -51,7 +56,8 @@ class Supervisor:
         for notice in self.layout.notices:
             self.say(notice)
         try:
-            self._start()
+            if self._finds_existing():
+                self._start()
             while not self.stop_asked.wait(0.2):
                 self._judge()
         finally:
@@ -65,6 +71,28 @@ class Supervisor:
         self.board.stack(StackState.RECOVERING)
         for keeper in self.keepers:
             keeper.retry.set()
+
+    def _finds_existing(self) -> bool:
+        """Ask the parts that are said to run already; note the first that does not answer."""
+        for part in PARTS:
+            address = self.layout.options.existing.get(part.name)
+            if address is not None and (why := self._why_silent(part)) is not None:
+                self._note_failure(
+                    PartFailed(f"the existing {part.name} at {address} does not work: {why}")
+                )
+                return False
+        return True
+
+    def _why_silent(self, part: Part) -> str | None:
+        deadline = time.monotonic() + _EXISTING_SECONDS
+        while True:
+            try:
+                part.check(self.layout)
+            except NotReady as not_yet:
+                if time.monotonic() > deadline or self.stop_asked.wait(_EXISTING_POLL_SECONDS):
+                    return str(not_yet)
+            else:
+                return None
 
     def _start(self) -> None:
         by_name = {keeper.part.name: keeper for keeper in self.keepers}
@@ -142,6 +170,8 @@ def supervise(settings: Settings, options: UpOptions, say: Callable[[str], None]
         adopt_orphans()
         supervisor = Supervisor(layout, say)
         _obey_signals(supervisor)
+        if options.is_bound:
+            _end_with_starter(supervisor)
         supervisor.run()
 
 
@@ -174,6 +204,17 @@ def _obey_signals(supervisor: Supervisor) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
     signal.signal(RETRY_SIGNAL, retry)
+
+
+def _end_with_starter(supervisor: Supervisor) -> None:
+    """Stop when standard input closes: it is held open by whoever started us, however they end."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        supervisor.stop_asked.set()
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
 @contextlib.contextmanager

@@ -1,108 +1,21 @@
 """`staging up` and its companions, on the real parts, two stacks on one machine."""
 
-import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from staging.local.folder import StateFolder
 from staging.local.parts import PART_NAMES
-from staging.local.runfile import read_run
-from staging.local.running import layout_of
+from tests.integration.machine import STAGING, Machine, assert_gone, family
 
-STAGING = str(Path(sys.executable).parent / "staging")
 WARM_START_SECONDS = 20
-
-
-@dataclass
-class Machine:
-    """One state folder and the commands of a person who works with it."""
-
-    root: Path
-    settings: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return dict(os.environ) | {"STAGING_STATE_DIR": str(self.root)} | self.settings
-
-    def staging(self, *words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [STAGING, *words],
-            check=False,
-            env=self.environment,
-            cwd=self.root.parent,
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=250,
-        )
-
-    def up(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        done = self.staging("up", "-d", "--port", "0", *words)
-        assert done.returncode == 0, done.stderr + (self.root / "logs/supervisor.log").read_text()
-        return done
-
-    def parts(self) -> dict[str, dict[str, Any]]:
-        plain = json.loads(self.staging("status", "--json").stdout)
-        assert list(plain) == ["parts"]
-        return {part["name"]: part for part in plain["parts"]}
-
-    def pids(self) -> dict[str, int]:
-        return {name: part["pid"] for name, part in self.parts().items()}
-
-    def supervisor(self) -> psutil.Process:
-        run = read_run(StateFolder(self.root))
-        assert run is not None
-        return psutil.Process(run.pid)
-
-    def run_a_ray_task(self) -> None:
-        """Make Ray start workers, the processes that are hardest to end."""
-        folder = StateFolder(self.root)
-        run = read_run(folder)
-        assert run is not None
-        layout = layout_of(folder, run)
-        command = [sys.executable, "-m", "cluster.probe", layout.ray_address]
-        subprocess.run(command, env=layout.ray_environment(), check=True, timeout=60)
-
-    def until(self, name: str, state: str, *, other_pid_than: int) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
-        while True:
-            part = self.parts()[name]
-            if part["state"] == state and part["pid"] != other_pid_than:
-                return part
-            assert time.monotonic() < deadline, part
-            time.sleep(0.2)
-
-
-def family(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
-def assert_gone(processes: list[psutil.Process], seconds: float = 15) -> None:
-    """Wait for the ends; a zombie that a container's init forgets to collect has ended too."""
-    deadline = time.monotonic() + seconds
-    while alive := [each for each in processes if is_alive(each)]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.1)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture
@@ -168,6 +81,28 @@ def test_up_on_a_running_stack_changes_nothing(stack):
 
     assert stack.pids() == before
     assert all(name in again.stdout for name in PART_NAMES)
+
+
+def test_a_running_stack_is_not_moved_to_another_port_in_silence(stack):
+    refused = stack.staging("up", "-d", "--port", "9000")
+
+    assert refused.returncode == 4
+    assert "runs already, on port" in refused.stderr
+
+
+def test_the_store_leaves_no_socket_behind(machines):
+    machine = machines[1]
+    machine.up()
+    port = int(machine.parts()["s3"]["url"].rpartition(":")[2])
+    sockets = [
+        Path(f"/tmp/seaweedfs-s3-{port}.sock"),
+        Path(f"/tmp/seaweedfs-s3-grpc-{port + 10000}.sock"),
+    ]
+    assert sockets[0].exists()
+
+    machine.staging("down")
+
+    assert [each for each in sockets if each.exists()] == []
 
 
 def test_down_ends_every_process_and_a_warm_start_is_quick(stack):
@@ -304,54 +239,3 @@ def test_parts_that_run_already_are_used_and_left_alone(machines, s3, postgres):
     machine.staging("down")
     with socket.create_connection(("127.0.0.1", int(s3.endpoint.rpartition(":")[2])), 2):
         pass
-
-
-def test_the_port_of_the_api_is_not_taken_from_its_holder(folder):
-    machine = Machine(folder / "state")
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as holder:
-        port = holder.getsockname()[1]
-        refused = machine.staging("up", "-d", "--port", str(port))
-
-    assert refused.returncode == 1
-    assert f"port {port} of the API is held by pid {os.getpid()}" in refused.stderr
-    assert "--port" in refused.stderr
-    assert {part["state"] for part in machine.parts().values()} == {"stopped"}
-
-
-def test_reset_asks_and_deletes_only_what_the_stack_made(folder):
-    machine = Machine(folder)
-    for name in ("catalog.db", "temporal-1.0.db", "connections.toml"):
-        (folder / name).touch()
-    (folder / "s3").mkdir()
-
-    assert machine.staging("reset", text="n\n").returncode == 1
-    assert (folder / "catalog.db").exists()
-    assert machine.staging("reset", text="y\n").returncode == 0
-
-    assert [file.name for file in folder.iterdir()] == ["connections.toml"]
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (["logs", "nothing"], 3, "there is no part 'nothing'"),
-        (["up", "-d", "--use-existing", "mongo=1"], 2, "'mongo=1' is not one of temporal=…"),
-        (["up", "--port", "70000"], 2, "--port"),
-        (["nonsense"], 2, "No such command"),
-        (["doctor"], 1, ""),
-    ],
-)
-def test_what_cannot_be_done_has_its_exit_code(folder, words, code, said):
-    done = Machine(folder / "state").staging(*words)
-
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
-
-
-def test_a_setting_that_is_not_valid_is_named(folder):
-    machine = Machine(folder / "state", {"STAGING_FLIGHT_PORT": "many"})
-
-    done = machine.staging("up", "-d")
-
-    assert done.returncode == 2
-    assert "STAGING_FLIGHT_PORT" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ from staging.local.errors import BadExisting, PortTaken
 from staging.local.folder import StateFolder
 from staging.local.options import UpOptions, parse_existing
 from staging.local.port_choice import choose_ports
-from staging.local.ports import PortBook, is_free
+from staging.local.ports import PortBook, free_port, is_free
 from staging.local.runfile import (
     PartState,
     PartStatus,
@@ -104,6 +104,15 @@ def test_the_ports_of_the_last_start_are_taken_again(tmp_path):
     again, _ = choose_ports(settings, options, first.flat(), PortBook(tmp_path / "two"))
 
     assert again.flat() == first.flat()
+
+
+def test_a_port_that_is_asked_for_comes_before_that_of_the_last_start(tmp_path):
+    port = free_port()
+    last, asked = {"flight": free_port()}, Settings(state_dir=tmp_path, flight_port=port)
+
+    ports, _ = choose_ports(asked, UpOptions(port=0), last, PortBook(tmp_path))
+
+    assert ports.flight == port
 
 
 def test_the_port_of_the_api_is_the_one_that_was_asked_for_or_none(tmp_path):
