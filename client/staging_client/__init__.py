@@ -10,6 +10,7 @@ chunk.ack()
 from staging_client.chunk import Chunk
 from staging_client.client import Connection, StagingClient
 from staging_client.errors import (
+    BadAddress,
     ChecksumMismatch,
     DataGone,
     FieldError,
@@ -40,6 +41,7 @@ from staging_client.views import (
 
 __all__ = [
     "Acknowledgement",
+    "BadAddress",
     "ChecksumMismatch",
     "Chunk",
     "ChunkView",

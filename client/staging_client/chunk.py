@@ -1,9 +1,8 @@
 """One chunk: read it, keep it, acknowledge it."""
 
-import contextlib
 import io
 import os
-import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -82,16 +81,15 @@ class Chunk:
         Raises ChecksumMismatch, DataGone, LinkRefused, Unavailable.
         """
         target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            with os.fdopen(handle, "w+b") as file:
+            with fresh.open("x+b") as file:
                 self._fetch(file)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(target)
+            fresh.replace(target)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+            fresh.unlink(missing_ok=True)
         return target
 
     def refresh(self) -> ChunkView:

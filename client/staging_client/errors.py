@@ -8,6 +8,7 @@ StagingClientError
 │   ├── WrongState         current_state, allowed
 │   └── DataGone           reason
 ├── Unavailable            no answer, or 429, 502, 503, 504, in spite of retries
+├── BadAddress
 ├── UnexpectedAnswer       not an answer of the staging service
 ├── LinkRefused
 ├── JobFailed              state, code, partition_id
@@ -74,6 +75,10 @@ class DataGone(Refused):
 
 class Unavailable(StagingClientError):
     """The service, the store or Flight did not answer, however often it was asked."""
+
+
+class BadAddress(StagingClientError):
+    """base_url is not `http://host:port` or `https://host`."""
 
 
 class UnexpectedAnswer(StagingClientError):

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from staging_client.errors import UnexpectedAnswer
+from staging_client.errors import BadAddress, UnexpectedAnswer
 from staging_client.patience import Busy, Patience, retry_after
 from staging_client.problems import refused
 
@@ -24,7 +24,7 @@ class Transport:
         identity = {"X-Org-ID": str(org_id)} | ({"X-User-ID": user_id} if user_id else {})
         self.org_id = org_id
         self.patience = patience
-        self._http = httpx2.Client(base_url=base_url.rstrip("/") + PREFIX, headers=identity)
+        self._http = httpx2.Client(base_url=_checked(base_url) + PREFIX, headers=identity)
 
     def close(self) -> None:
         """Close the connections."""
@@ -60,12 +60,27 @@ class Transport:
         try:
             answer = self._http.send(request)
         except httpx2.TransportError as silent:
-            raise Busy(f"{request.url.host} does not answer: {silent}") from silent
+            raise Busy(f"{_service(request)} does not answer: {silent}") from silent
         if answer.status_code in _BUSY:
             raise Busy(str(refused(answer)), retry_after(answer.headers))
         if answer.status_code >= 400:
             raise refused(answer)
         return answer
+
+
+def _checked(base_url: str) -> str:
+    """Give the URL without a slash at its end; raises BadAddress."""
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise BadAddress(f"{base_url!r} is no address of a service; give http://host:port")
+    return base_url.rstrip("/")
+
+
+def _service(request: httpx2.Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
 def json_object(answer: httpx2.Response) -> dict[str, Any]:

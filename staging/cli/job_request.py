@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import typer
 
+from staging.core.jobs import JobOptions
+
+_TEXTS = frozenset(each.name for each in fields(JobOptions) if isinstance(each.default, str))
 _BARE = ("is_null", "not_null")
 
 
@@ -32,8 +36,17 @@ def pairs(texts: Sequence[str], what: str) -> dict[str, str]:
 
 
 def options(texts: Sequence[str]) -> dict[str, Any]:
-    """Read NAME=VALUE words; a value is JSON, or text where it is no JSON."""
-    return {name: _value(text) for name, text in pairs(texts, "--option").items()}
+    """Read NAME=VALUE words; a value is JSON, or text where it is no JSON or a text is wanted."""
+    return {
+        name: text if name in _TEXTS else _value(text)
+        for name, text in pairs(texts, "--option").items()
+    }
+
+
+def incremental(text: str) -> dict[str, Any]:
+    """Read 'COLUMN' or 'COLUMN AFTER'."""
+    column, _, after = text.partition(" ")
+    return {"column": column} | ({"after": _value(after)} if after else {})
 
 
 def _filter(text: str) -> dict[str, Any]:

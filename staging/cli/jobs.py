@@ -29,6 +29,10 @@ def create(
     filter: Annotated[
         list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="May be repeated; AND.")
     ] = None,
+    incremental: Annotated[
+        str | None,
+        typer.Option(metavar="'COLUMN [AFTER]'", help="Only rows newer than that."),
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="As in the API, ttl_seconds=60.")
     ] = None,
@@ -51,6 +55,8 @@ def create(
     source = job_request.source(
         connection, {"table": table, "path": path, "query": query}, column or (), filter or ()
     )
+    if incremental is not None:
+        source["incremental"] = job_request.incremental(incremental)
     options = job_request.options(option or ())
     labels = job_request.pairs(label or (), "--label")
     with service(url, org, user, patience=LONG if wait else SHORT) as staging:

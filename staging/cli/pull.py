@@ -46,15 +46,27 @@ def pull(job: Job, folder: Path, *, by_flight: bool) -> Iterator[Pulled]:
 
 
 def _claim(folder: Path, job_id: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as refused:
+        raise FolderTaken(f"{folder} cannot be a folder: {refused.strerror}") from refused
     mark = folder / MARK
     if mark.exists():
-        if json.loads(mark.read_text()).get("job_id") != job_id:
+        if _marked(mark) != job_id:
             raise FolderTaken(f"{folder} holds the chunks of another job")
         return
     if any(folder.iterdir()):
         raise FolderTaken(f"{folder} is not empty")
-    mark.write_text(json.dumps({"job_id": job_id}))
+    fresh = mark.with_name(f".{MARK}.{os.getpid()}")
+    fresh.write_text(json.dumps({"job_id": job_id}))
+    fresh.replace(mark)
+
+
+def _marked(mark: Path) -> object:
+    try:
+        return dict(json.loads(mark.read_text())).get("job_id")
+    except (OSError, ValueError, TypeError):
+        raise FolderTaken(f"{mark} cannot be read; choose another folder") from None
 
 
 def _bring(chunk: Chunk, path: Path, *, by_flight: bool) -> None:

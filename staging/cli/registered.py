@@ -1,6 +1,5 @@
 """The operator's view of connections.toml: every connection, whoever may use it."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from staging.local.folder import StateFolder
 from staging.local.runfile import living_run
 from staging.settings import Settings
 from staging.sources.connection import Connection, parse_connection
+from staging.sources.connections import connection_tables
 from staging.sources.nearest import nearest_names
 
 
@@ -35,11 +35,9 @@ def connections_file(chosen: Settings) -> Path:
 def entries(path: Path) -> Iterator[Entry]:
     """Give every entry, by name; raises InvalidValue if the file is no TOML."""
     try:
-        tables = tomllib.loads(path.read_text()).get("connections", {})
+        tables = connection_tables(path)
     except FileNotFoundError:
         return
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise InvalidValue(f"{path} is not valid TOML") from None
     for name, table in sorted(tables.items()):
         try:
             yield Entry(name, parse_connection(name, table, path.parent.absolute()))

@@ -11,6 +11,7 @@ from staging.local.folder import StateFolder
 from staging.local.runfile import living_run
 from staging.settings import Settings, settings
 from staging_client import (
+    BadAddress,
     InvalidRequest,
     JobFailed,
     Patience,
@@ -45,10 +46,22 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except StagingClientError as error:
-        typer.echo(f"error: {error}", err=True)
-        for each in error.errors if isinstance(error, InvalidRequest) else ():
-            typer.echo(f"  {each.pointer}: {each.detail}", err=True)
+        for line in _lines(error):
+            typer.echo(line, err=True)
         raise typer.Exit(exit_code(error)) from None
+
+
+def _lines(error: StagingClientError) -> Iterator[str]:
+    """Say what is wrong; of an invalid request, each place once."""
+    places = error.errors if isinstance(error, InvalidRequest) else ()
+    if len(places) == 1:
+        yield f"error: {places[0].pointer}: {places[0].detail}"
+        return
+    yield f"error: {error}"
+    for each in places:
+        yield f"  {each.pointer}: {each.detail}"
+    if isinstance(error, Unavailable):
+        yield "  does it run? see: staging status; to start it here: staging up -d"
 
 
 def exit_code(error: StagingClientError) -> ExitCode:
@@ -57,6 +70,8 @@ def exit_code(error: StagingClientError) -> ExitCode:
         return exit_code_of_problem(error.status, error.code)
     if isinstance(error, JobFailed):
         return ExitCode.JOB_FAILED
+    if isinstance(error, BadAddress):
+        return ExitCode.USAGE
     if isinstance(error, Unavailable | TimedOut):
         return ExitCode.UNAVAILABLE
     return ExitCode.FAILURE

@@ -1,10 +1,11 @@
 """Check what the stack promises and no start-up probe looks at; each raises NotReady if not."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from secrets import token_hex
 
 from staging.catalog import Catalog
-from staging.core.errors import ObjectConflict
+from staging.core.errors import ObjectConflict, SourceAuth
 from staging.local.layout import Layout
 from staging.local.probes import NotReady, probe_ray, stored_object
 from staging.sources.connections import Connections
@@ -39,6 +40,18 @@ def connections_are_valid(layout: Layout) -> None:
     problems = Connections(layout.settings.connections).problems()
     if problems:
         raise NotReady("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+
+
+def secrets_are_there(layout: Layout, environment: Mapping[str, str]) -> None:
+    """Follow every connection's reference to its password, as a process of the stack would."""
+    missing = []
+    for connection in Connections(layout.settings.connections).all():
+        try:
+            connection.resolved(environment)
+        except SourceAuth as lost:
+            missing.append(lost.detail)
+    if missing:
+        raise NotReady("; ".join(missing))
 
 
 def ray_refuses_strangers(layout: Layout) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from staging.core.errors import StagingError
 from staging.local import checkups
 from staging.local.errors import ServerMissing
@@ -49,6 +51,7 @@ def examine(folder: StateFolder) -> Iterator[Finding]:
     yield from _parts(layout, run)
     for what, check, fix in _CHECKS:
         yield _judge(what, partial(check, layout), fix)
+    yield _references(layout, run)
     yield from _ports(run)
     yield _space(folder)
 
@@ -86,6 +89,17 @@ def _judge(what: str, check: Callable[[], None], fix: str) -> Finding:
     except StagingError as problem:
         return Finding(f"{what}: {problem.detail}", False, fix)
     return Finding(what, True)
+
+
+def _references(layout: Layout, run: Run) -> Finding:
+    """Look in the environment that the stack was started with, which is not the doctor's."""
+    [worker] = [each.pid for each in run.parts if each.name == "worker"]
+    environment = {} if worker is None else psutil.Process(worker).environ()
+    return _judge(
+        "the passwords of all connections are there",
+        partial(checkups.secrets_are_there, layout, environment),
+        "set the variable or write the file, then: staging down; staging up -d",
+    )
 
 
 def _ports(run: Run) -> Iterator[Finding]:

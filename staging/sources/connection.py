@@ -1,6 +1,7 @@
 """One registered connection: where a source is, and who may read it."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -57,14 +58,14 @@ class Connection:
         """Tell whether the organisation may use the connection."""
         return self.orgs is None or org_id in self.orgs
 
-    def resolved(self) -> "Connection":
+    def resolved(self, environment: Mapping[str, str] = os.environ) -> "Connection":
         """Give the connection with its password read, for shipping to where it is used.
 
         Raises SourceAuth if the reference leads nowhere.
         """
         if self.password is None:
             return self
-        return replace(self, secret=read_secret(self.password, self.name))
+        return replace(self, secret=read_secret(self.password, self.name, environment))
 
 
 def parse_connection(name: str, table: Mapping[str, Any], folder: Path) -> Connection:

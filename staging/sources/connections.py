@@ -1,7 +1,8 @@
 """The registry of connections, `connections.toml`, reread whenever it changes."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -11,8 +12,9 @@ from staging.core.errors import FieldError, InvalidValue, UnknownConnection
 from staging.sources.connection import Connection, parse_connection
 from staging.sources.nearest import nearest_names
 
-__all__ = ["Connection", "Connections"]
+__all__ = ["Connection", "Connections", "connection_tables"]
 
+_PLACE = re.compile(r"at line \d+, column \d+|at end of document")
 _POINTER = "#/source/connection"
 _Version = tuple[int, int, int]
 
@@ -62,6 +64,10 @@ class Connections:
         found = self._current().connections.values()
         return sorted((each for each in found if each.serves(org_id)), key=lambda each: each.name)
 
+    def all(self) -> Sequence[Connection]:
+        """List every valid connection, for the operator."""
+        return tuple(self._current().connections.values())
+
     def problems(self) -> Mapping[str, str]:
         """Tell what is wrong with the invalid connections, by name."""
         return {name: each.detail for name, each in self._current().problems.items()}
@@ -86,7 +92,7 @@ def _read(path: Path, version: _Version | None) -> _Registry:
     connections: dict[str, Connection] = {}
     problems: dict[str, InvalidValue] = {}
     problem_orgs: dict[str, Any] = {}
-    for name, table in _tables(path).items() if version else ():
+    for name, table in connection_tables(path).items() if version else ():
         try:
             if not isinstance(table, dict):
                 raise InvalidValue(f"connection {name}: must be a table")
@@ -97,11 +103,15 @@ def _read(path: Path, version: _Version | None) -> _Registry:
     return _Registry(version, connections, problems, problem_orgs)
 
 
-def _tables(path: Path) -> Mapping[str, Any]:
+def connection_tables(path: Path) -> Mapping[str, Any]:
+    """Read the file's entries, unchecked; raises InvalidValue if it is no TOML."""
     try:
         tables = tomllib.loads(path.read_text()).get("connections", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise InvalidValue(f"{path.name} is not valid TOML; no connection can be used") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        place = _PLACE.search(str(wrong))
+        where = f" ({place[0]})" if place else ""
+        detail = f"{path.name} is not valid TOML{where}; no connection can be used"
+        raise InvalidValue(detail) from None
     if not isinstance(tables, dict):
         raise InvalidValue(f"{path.name}: connections must be a table")
     return tables

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from staging.core.errors import SourceAuth
@@ -9,14 +10,16 @@ from staging.core.errors import SourceAuth
 REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 
 
-def read_secret(reference: str, connection: str) -> str:
+def read_secret(
+    reference: str, connection: str, environment: Mapping[str, str] = os.environ
+) -> str:
     """Read what the reference leads to, without a file's last line break.
 
     The environment is read here, not in settings: an operator chooses the variable's name.
     Raises SourceAuth if there is nothing.
     """
     scheme, _, place = reference.partition(":")
-    secret = os.environ.get(place) if scheme == "env" else _file_text(Path(place))
+    secret = environment.get(place) if scheme == "env" else _file_text(Path(place))
     if secret is None:
         where = f"variable {place} is not set" if scheme == "env" else "file cannot be read"
         raise SourceAuth(

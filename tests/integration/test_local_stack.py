@@ -179,6 +179,24 @@ def test_the_doctor_finds_a_running_stack_well(stack):
         assert words in found.stdout
 
 
+def test_the_doctor_misses_the_password_that_the_stack_was_started_without(stack, folder):
+    connections = folder / "connections.toml"
+    connections.write_text(
+        '[connections.shop]\nkind = "postgres"\nhost = "127.0.0.1"\ndatabase = "shop"\n'
+        'user = "reader"\npassword = "env:SHOP_PASSWORD"\n'
+    )
+    stack.staging("down")
+    stack.settings["STAGING_CONNECTIONS"] = str(connections)
+    stack.up()
+    stack.settings["SHOP_PASSWORD"] = "of the doctor's own environment"
+
+    found = stack.staging("doctor")
+
+    del stack.settings["STAGING_CONNECTIONS"], stack.settings["SHOP_PASSWORD"]
+    assert found.returncode == 1
+    assert "variable SHOP_PASSWORD is not set" in found.stdout
+
+
 def test_secrets_are_the_owners_alone(stack):
     secrets = sorted((stack.root / "secrets").iterdir())
 

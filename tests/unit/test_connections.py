@@ -159,7 +159,9 @@ def test_a_file_that_is_not_toml_is_said_to_be_so_without_its_text(tmp_path):
     with pytest.raises(InvalidValue) as raised:
         registry(tmp_path, "password = hunter2").list(1)
 
-    assert raised.value.detail == "connections.toml is not valid TOML; no connection can be used"
+    assert raised.value.detail == (
+        "connections.toml is not valid TOML (at line 1, column 12); no connection can be used"
+    )
 
 
 def test_a_password_is_read_from_the_environment_when_it_is_resolved(tmp_path, monkeypatch):

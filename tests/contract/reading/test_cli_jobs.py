@@ -262,6 +262,41 @@ def test_a_folder_of_something_else_is_left_alone(staging, shelf, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
+def test_a_folder_that_cannot_be_one_is_said_to_be_so(staging, shelf, tmp_path):
+    job_id = shelf.stage(SECOND)
+    (tmp_path / "file").touch()
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "_staging.json").touch()
+
+    done = [staging("jobs", "pull", job_id, "--to", name) for name in ("file", "torn")]
+
+    assert [each.returncode for each in done] == [2, 2]
+    assert done[0].stderr == "error: file cannot be a folder: File exists\n"
+    assert done[1].stderr == "error: torn/_staging.json cannot be read; choose another folder\n"
+
+
+def test_pulled_files_are_for_whom_the_umask_lets(staging, shelf, tmp_path):
+    before = os.umask(0o027)
+    try:
+        staging("jobs", "pull", shelf.stage(SECOND), "--to", "out")
+    finally:
+        os.umask(before)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert modes == {"_staging.json": 0o640, "chunk-000000.parquet": 0o640}
+
+
+def test_a_job_is_asked_for_in_words_that_are_meant_as_text(staging, shelf):
+    done = staging(
+        "jobs", "create", "-c", "exports", "--path", "orders.parquet", "--json",
+        "--option", "on_unrepresentable=null", "--incremental", "id 7",
+    )  # fmt: skip
+
+    job = printed(done)
+    assert job["options"]["on_unrepresentable"] == "null"
+    assert job["source"]["incremental"] == {"column": "id", "after": 7}
+
+
 def test_the_exit_codes_are_documented():
     rows = re.findall(r"\| (\d) \| (.+) \|", (ROOT / "docs/reference/command-line.md").read_text())
 
@@ -300,8 +335,8 @@ def test_what_is_not_valid_ends_with_2(staging, words):
 def test_an_invalid_value_is_pointed_at(staging):
     done = staging("jobs", "create", "-c", "export", "--path", "orders.parquet")
 
-    assert "#/source/connection: " in done.stderr
-    assert "exports" in done.stderr
+    assert done.stderr.startswith("error: #/source/connection: ")
+    assert done.stderr.count("exports") == 1
 
 
 @pytest.mark.parametrize("action", ["show", "watch", "pause", "resume", "cancel", "pull"])
@@ -323,10 +358,23 @@ def test_a_refused_identity_ends_with_5(staging):
 def test_a_service_that_is_down_ends_with_6_and_soon(staging):
     began = time.monotonic()
 
-    done = staging("jobs", "list", "--url", f"http://127.0.0.1:{free_port()}")
+    url = f"http://127.0.0.1:{free_port()}"
+    done = staging("jobs", "list", "--url", url)
 
     assert (done.returncode, done.stdout) == (UNAVAILABLE, "")
     assert time.monotonic() - began < 15
+    assert url in done.stderr
+    assert "staging status" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8003", "localhost", "ftp://127.0.0.1", "http://"])
+def test_an_address_that_is_none_is_said_to_be_so_at_once(staging, url):
+    began = time.monotonic()
+
+    done = staging("jobs", "list", "--url", url)
+
+    assert (done.returncode, time.monotonic() - began < 5) == (2, True)
+    assert f"{url!r} is no address of a service" in done.stderr
 
 
 def test_a_job_that_is_not_there_in_time_ends_with_6(staging, shelf):
