@@ -7,12 +7,14 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client
 CODE := api client cluster flight_server staging workflows tests benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench up down fmt format lint types imports openapi
+.PHONY: help setup demo test check bench up down fmt format lint types imports openapi reference
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(STAMP): pyproject.toml client/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[dev]'
 	@touch $@
@@ -37,7 +39,7 @@ test: $(STAMP) ## Run all tests
 
 check: format lint types imports test ## Everything that CI checks
 
-format: $(STAMP)
+format: $(STAMP) ## Check the format
 	$(BIN)/ruff format --check $(CODE)
 
 lint: $(STAMP) ## Lint the code
@@ -55,6 +57,9 @@ fmt: $(STAMP) ## Format the code
 
 openapi: $(STAMP) ## Write docs/openapi.json anew
 	$(BIN)/python -m api.openapi
+
+reference: $(STAMP) ## Write docs/reference/settings.md and commands.md anew
+	$(BIN)/python -m staging.cli.reference
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks

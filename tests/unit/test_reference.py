@@ -1,0 +1,21 @@
+"""The reference pages say what the code does."""
+
+import re
+
+import pytest
+
+from staging.cli.reference import PAGES, commands_text
+from tests.contract.reading.servers import ROOT
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_generated_page_is_that_of_the_code(page):
+    assert (ROOT / page).read_text() == PAGES[page](), "run `make reference`"
+
+
+def test_the_guide_to_the_command_line_names_every_command():
+    guide = (ROOT / "docs/reference/command-line.md").read_text()
+    commands = re.findall(r"^#+ `(staging .+)`$", commands_text(), re.MULTILINE)
+
+    assert len(commands) > 15
+    assert [each for each in commands if each.rsplit(" ", 1)[1] not in guide] == []
