@@ -18,7 +18,10 @@ from staging.core.partitions import Attempt
 
 STALL_SECONDS = 20.0
 """A task that has begun and gives no pulse for so long is given up; the fence makes that safe."""
-_SOFT_SECONDS = 3.0
+_SOFT_SECONDS = 5.0
+_FORCED_SECONDS = 5.0
+_NOTICE_SECONDS = 1.0
+"""A server notices within half a second that the process of a reader is gone."""
 _log = structlog.get_logger(__name__)
 
 
@@ -68,15 +71,22 @@ class Dispatch:
     def stop(self) -> None:
         """Cancel what runs: first softly, so that the source's queries end too, then by force.
 
+        Comes back when the tasks have ended and their connections are closed, in about 11 s at most.
         Nothing is returned: the caller ends the attempts in the catalog, whose fence, not this
         cancel, is what keeps them from publishing.
         """
-        left = deadline_in(_SOFT_SECONDS)
         self._cancel(force=False)
+        self._await_end(_SOFT_SECONDS)
+        if self._running:
+            self._cancel(force=True)
+            self._await_end(_FORCED_SECONDS)
+            time.sleep(_NOTICE_SECONDS)
+        self._running.clear()
+
+    def _await_end(self, seconds: float) -> None:
+        left = deadline_in(seconds)
         while self._running and left() > 0:
             self.poll(min(0.5, left()))
-        self._cancel(force=True)
-        self._running.clear()
 
     def _advance(self, stream: Any) -> Iterator[Outcome]:
         running = self._running[stream]

@@ -1,6 +1,7 @@
 """The Ray task of one attempt: pulses while it lives, then its outcome."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from cluster.extract import Extraction, ExtractRequest
 from staging.core.chunks import Failure, Receipt
 
 PULSE_SECONDS = 2.0
+_HEAR_SECONDS = 0.1
+"""How long the task may be deaf to a cancel: Ray's interrupt does not end a wait that began."""
 _STOP_SECONDS = 10.0
 
 
@@ -28,19 +31,36 @@ def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
     """
     extraction = Extraction(request)
     outcomes: list[Outcome] = []
-    worker = threading.Thread(target=lambda: outcomes.append(extraction.run()), daemon=True)
-    worker.start()
+    ended = threading.Event()
+
+    def extract() -> None:
+        try:
+            outcomes.append(extraction.run())
+        finally:
+            ended.set()
+
+    threading.Thread(target=extract, daemon=True).start()
     try:
-        yield Pulse()
-        while worker.is_alive():
-            worker.join(PULSE_SECONDS)
-            if worker.is_alive():
-                yield Pulse()
+        yield from _pulses_until(ended)
     finally:
-        if worker.is_alive():
+        if not ended.is_set():
             extraction.cancel()
-            worker.join(_STOP_SECONDS)
+            ended.wait(_STOP_SECONDS)
     yield outcomes[0]
+
+
+def _pulses_until(ended: threading.Event) -> Iterator[Pulse]:
+    """Give a pulse at once and then one every PULSE_SECONDS.
+
+    An event is waited for, not the thread: a join that is interrupted takes the thread for
+    ended (CPython 3.11, `_wait_for_tstate_lock`).
+    """
+    due = time.monotonic()
+    while not ended.is_set():
+        if time.monotonic() >= due:
+            yield Pulse()
+            due = time.monotonic() + PULSE_SECONDS
+        ended.wait(_HEAR_SECONDS)
 
 
 remote_attempt = ray.remote(max_retries=0, retry_exceptions=False, num_cpus=1)(run_attempt)

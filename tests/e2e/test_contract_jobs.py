@@ -8,6 +8,7 @@ import uuid
 from datetime import timedelta
 
 import httpx2
+import psycopg
 
 from tests.e2e.contract import JOB, MIB, ORDERS, instant, problem
 from tests.e2e.service import Service
@@ -91,6 +92,24 @@ def test_the_time_to_live_stands_still_while_paused(service, slow_table):
     assert (over["expires_at"], over["error"]) == (resumed["expires_at"], None)
     assert instant(over["finished_at"]) >= instant(over["expires_at"])
     conflicts(service, job["job_id"], "expired")
+
+
+def test_partition_connections_are_closed_once_a_job_is_paused(service, slow_table, dsn):
+    source = {"connection": "warehouse", "table": slow_table[0]}
+    job_id = service.create(source, chunk_target_bytes=MIB, parallelism=2)["job_id"]
+    service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
+
+    def readers():
+        with psycopg.connect(dsn) as connection:
+            named = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE %s"
+            return connection.execute(named, [f"staging {job_id}%"]).fetchall()
+
+    assert readers()
+    service.act(job_id, "pause")
+    service.until_state(job_id, "paused")
+
+    assert readers() == []
+    service.http.delete(f"/jobs/{job_id}")
 
 
 def test_chunks_kept_until_expiry_stay_readable_after_every_ack(service):
