@@ -1,7 +1,8 @@
 """Read JSON bodies without losing anything: no rounded number, no doubled name."""
 
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from email.message import Message
 from typing import Any, NoReturn
@@ -11,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.errors import NotJson, UnsupportedMediaType
-from staging.core.errors import InvalidValue
+from api.problems import invalid_request, pointer
+from staging.core.errors import FieldError
 
 _MAX_NUMBER_LENGTH = 400
 
@@ -22,10 +24,13 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put our reading of the body before the framework's."""
         original = super().get_route_handler()
-        takes_body = self.body_field is not None
+        body = self.body_field
+        if body is None:
+            return original
+        is_required = body.field_info.is_required()
 
         async def handle(request: Request) -> Response:
-            return await original(await _with_json(request) if takes_body else request)
+            return await original(await _with_json(request, is_required=is_required))
 
         return handle
 
@@ -43,9 +48,11 @@ class _JsonRequest(Request):
         return self._parsed
 
 
-async def _with_json(request: Request) -> Request:
+async def _with_json(request: Request, *, is_required: bool) -> Request:
     body = await request.body()
     if not body:
+        if is_required:
+            raise NotJson("the body is empty; give a JSON object")
         return _JsonRequest(request, body, None)
     if not _is_json(request.headers.get("content-type")):
         raise UnsupportedMediaType()
@@ -66,8 +73,27 @@ def read_json(body: bytes) -> Any:
     """Parse JSON text (RFC 8259) exactly.
 
     Nothing is changed in silence: NaN and a name given twice raise NotJson, a number with more
-    digits than a double keeps raises InvalidValue.
+    digits than a double keeps raises InvalidValue, which points at each.
     """
+    parsed = _parsed(body)
+    found = [FieldError(pointer(place), inexact.detail) for place, inexact in _inexact(parsed)]
+    if found:
+        raise invalid_request(found)
+    return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class _Inexact:
+    """Stands where the body has a number that cannot be kept."""
+
+    detail: str
+
+
+_TOO_LONG = _Inexact(f"a number has at most {_MAX_NUMBER_LENGTH} digits here")
+_NO_DOUBLE = _Inexact("a double does not hold this number exactly; give it as a string")
+
+
+def _parsed(body: bytes) -> Any:
     try:
         return json.loads(
             body.decode(),
@@ -85,20 +111,29 @@ def read_json(body: bytes) -> Any:
         raise NotJson("the body is nested too deeply") from deep
 
 
-def _exact_int(text: str) -> int:
-    if len(text) > _MAX_NUMBER_LENGTH:
-        raise InvalidValue(f"the body has a number of more than {_MAX_NUMBER_LENGTH} digits")
-    return int(text)
+def _inexact(parsed: Any) -> Iterator[tuple[tuple[str | int, ...], _Inexact]]:
+    """Find the places of numbers that cannot be kept, in order."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), parsed)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, _Inexact):
+            yield place, value
+        elif isinstance(value, dict):
+            waiting += [((*place, name), member) for name, member in reversed(value.items())]
+        elif isinstance(value, list):
+            waiting += [((*place, i), value[i]) for i in reversed(range(len(value)))]
 
 
-def _exact_float(text: str) -> float:
+def _exact_int(text: str) -> int | _Inexact:
+    return _TOO_LONG if len(text) > _MAX_NUMBER_LENGTH else int(text)
+
+
+def _exact_float(text: str) -> float | _Inexact:
     """Read a number as a double if the shortest text of that double means the same."""
+    if len(text) > _MAX_NUMBER_LENGTH:
+        return _TOO_LONG
     number = float(text)
-    if len(text) > _MAX_NUMBER_LENGTH or Decimal(repr(number)) != Decimal(text):
-        raise InvalidValue(
-            "the body has a number that a double does not hold exactly; give it as a string"
-        )
-    return number
+    return number if Decimal(repr(number)) == Decimal(text) else _NO_DOUBLE
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Depends, Request
 
 from api.orchestration import wake
+from api.query_string import check_given_once
 from api.wiring import Wiring
 from staging.core.contracts import Signal
-from staging.core.errors import BadIdentity
+from staging.core.errors import BadIdentity, BadRequest
 from staging.core.identity import Identity, read_identity
 
 
@@ -31,16 +32,23 @@ class Call:
 
 
 async def receive_call(request: Request, background: BackgroundTasks) -> Call:
-    """Read the identity headers; raises BadIdentity, also when one is given twice."""
-    identity = read_identity(_only(request, "X-Org-ID"), _only(request, "X-User-ID"))
+    """Read the identity headers and see that nothing that counts is given twice.
+
+    Raises BadIdentity, BadRequest, InvalidValue.
+    """
+    identity = read_identity(
+        _only(request, "X-Org-ID", BadIdentity), _only(request, "X-User-ID", BadIdentity)
+    )
+    _only(request, "Idempotency-Key", BadRequest)
+    check_given_once(request)
     return Call(identity, request.app.state.wiring, background)
 
 
-def _only(request: Request, name: str) -> str | None:
+def _only(request: Request, name: str, refusal: type[BadRequest]) -> str | None:
     raw = name.lower().encode()
     given = [value for key, value in request.headers.raw if key.lower() == raw]
     if len(given) > 1:
-        raise BadIdentity(f"{name} is given twice")
+        raise refusal(f"{name} is given twice; give it once")
     return _decoded(given[0]) if given else None
 
 

@@ -24,12 +24,14 @@ _SCHEMAS = "#/components/schemas/"
 _REQUEST_ID = "0d5f7f3e-2f5b-4f0e-9d3c-6f3a1f1b2c4d"
 _PRINTABLE = "^[\\x20-\\x7e\\xa1-\\xac\\xae-\\xff]*$"
 """What a header can carry everywhere; other printable characters of UTF-8 are taken too."""
+_ORGANISATION = "^([1-9][0-9]{0,17}|[1-8][0-9]{18}|9[01][0-9]{17})$"
+"""As far as a short pattern goes; the ids from there to 2^63 - 1 are taken too."""
 _IDENTITY: list[dict[str, Any]] = [
     {
         "name": "X-Org-ID",
         "in": "header",
-        "description": "The organisation, a positive integer; 1 unless given.",
-        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$", "default": "1"},
+        "description": "The organisation, a positive integer, 2^63 - 1 at most; 1 unless given.",
+        "schema": {"type": "string", "pattern": _ORGANISATION, "default": "1"},
     },
     {
         "name": "X-User-ID",

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem, request_path
 from staging.core.errors import StagingError
 
-_MAX_ID_LENGTH = 128
+_MAX_ID_LENGTH = 1024
 _log = structlog.get_logger(__name__)
 
 
@@ -78,7 +78,7 @@ class _Exchange:
 
 
 def _given_id(scope: Scope) -> str | None:
-    """Give the caller's X-Request-ID, if it is short and printable."""
+    """Give the caller's X-Request-ID, if it is not too long and printable."""
     given = Headers(scope=scope).get("x-request-id", "")
     is_usable = 0 < len(given) <= _MAX_ID_LENGTH and given.isascii() and given.isprintable()
     return given if is_usable else None

@@ -44,6 +44,7 @@ _BODY = (NotJson(), UnsupportedMediaType())
 _GONE = Gone(f"chunk 0 of job {JOB_ID} is gone: the job is expired", reason="expired")
 _BAD_PAGE = _at(InvalidValue, "#/query/page_size", "Input should be less than or equal to 200")
 _BOTH = BadRequest("give page_token or since_index, not both")
+_NO_PARAMETER = _at(InvalidValue, "#/query/colour", "the operation takes no such parameter")
 _BAD_LINK = _at(InvalidValue, "#/query/url_ttl_seconds", "Input should be at least 1")
 _COMMON = (BadIdentity(), BodyTooLarge(), StagingError(), CatalogUnavailable())
 _OF_THE_ROOT = (BodyTooLarge(), StagingError())
@@ -65,16 +66,21 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
         ),
         _at(UnknownTable, "#/source/table", "there is no table 'lineitm'; nearest: lineitem"),
         _at(UnknownColumn, "#/source/columns/0", "there is no column 'idd'; nearest: id"),
-        IdempotencyMismatch(),
+        _at(
+            IdempotencyMismatch,
+            "#/header/Idempotency-Key",
+            f"the Idempotency-Key made job {JOB_ID} from another body; choose a new key",
+        ),
         Unavailable("connections.toml is not valid TOML; no connection can be used"),
     ),
     "list_jobs": (BadPageToken(), _BAD_PAGE),
     "read_job": (BadPageToken(), _BOTH, _NO_JOB, _BAD_PAGE, StorageError()),
-    "cancel_job": (_NO_JOB,),
-    "pause_job": (_NO_JOB, _conflict("staged", "pause", ("cancel", "ack"))),
-    "resume_job": (_NO_JOB, _conflict("staged", "resume", ("cancel", "ack"))),
+    "cancel_job": (_NO_JOB, _NO_PARAMETER),
+    "pause_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "pause", ("cancel", "ack"))),
+    "resume_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "resume", ("cancel", "ack"))),
     "read_manifest": (
         _NO_JOB,
+        _NO_PARAMETER,
         NotSealed(
             f"the manifest of job {JOB_ID} is not sealed: the job is running",
             current_state="running",
@@ -88,11 +94,21 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
         _NO_CHUNK,
         _GONE,
         _at(InvalidValue, "#/sha256", "String should match pattern '^[0-9a-fA-F]{64}$'"),
-        UndeclaredConsumer(f"job {JOB_ID} has no consumer 'rank-9'"),
-        ChecksumMismatch(),
+        _at(
+            UndeclaredConsumer,
+            "#/consumer",
+            f"job {JOB_ID} has no consumer 'rank-9'; it declares rank-0, rank-1",
+        ),
+        _at(
+            ChecksumMismatch,
+            "#/sha256",
+            f"the SHA-256 is not that of chunk 0 of job {JOB_ID}; "
+            "read the chunk again before acknowledging it",
+        ),
     ),
     "refresh_chunk": (_NO_JOB, _NO_CHUNK, _GONE, _BAD_LINK, StorageError()),
     "list_connections": (
+        _NO_PARAMETER,
         Unavailable("connections.toml is not valid TOML; no connection can be used"),
     ),
     "check_health": (),

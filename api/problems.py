@@ -72,6 +72,12 @@ def pointer(places: Sequence[str | int]) -> str:
     return "#" + "".join("/" + quote(place, safe=_FRAGMENT_SAFE) for place in escaped)
 
 
+def invalid_request(found: Sequence[FieldError]) -> InvalidValue:
+    """Give the refusal of a request with invalid places; its text names the first ones."""
+    summary = "; ".join(f"{each.pointer}: {each.detail}" for each in found[:3])
+    return InvalidValue(f"the request is not valid: {summary}", found[:_MAX_FIELD_ERRORS])
+
+
 async def _answer_staging(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StagingError)
     return problem(error, request.scope)
@@ -92,8 +98,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
 async def _answer_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [_field_error(each) for each in error.errors()[:_MAX_FIELD_ERRORS]]
-    summary = "; ".join(f"{each.pointer}: {each.detail}" for each in found[:3])
-    return problem(InvalidValue(f"the request is not valid: {summary}", found), request.scope)
+    return problem(invalid_request(found), request.scope)
 
 
 def _field_error(found: Mapping[str, Any]) -> FieldError:

@@ -1,6 +1,7 @@
 """Ask a source what it has, before its job is accepted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -14,7 +15,7 @@ from staging.core.errors import (
     SourceUnsupported,
     StagingError,
 )
-from staging.core.source_spec import SourceSpec
+from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connections import Connection
 from staging.sources.incremental import check_incremental
 from staging.sources.kinds import source_for
@@ -34,7 +35,9 @@ async def check_source(parts: Wiring, org_id: int, source: SourceBody) -> None:
     spec = source.spec()
     _check_options(connection, source)
     try:
-        await parts.sources.ask(lambda: _describe(connection, spec), PATIENCE_SECONDS)
+        await parts.sources.ask(
+            lambda: _describe(connection, spec, source.partition_by), PATIENCE_SECONDS
+        )
     except InvalidValue as wrong:
         raise _at_their_place(wrong, spec) from wrong
     except SourceUnsupported as wrong:
@@ -51,23 +54,31 @@ def _check_options(connection: Connection, source: SourceBody) -> None:
             raise _refused(option, f"{option} is not supported by kind {connection.kind}")
 
 
-def _describe(connection: Connection, spec: SourceSpec) -> None:
-    schema = source_for(connection.resolved()).describe(spec.newer_only())
+def _describe(connection: Connection, spec: SourceSpec, hint: str | None) -> None:
+    schema = source_for(connection.resolved()).describe(_asked(spec, hint))
     check_incremental(spec, schema)
 
 
+def _asked(spec: SourceSpec, hint: str | None) -> SourceSpec:
+    """Add a filter that names the column to partition by, so that the source looks it up too."""
+    newer = spec.newer_only()
+    if hint is None:
+        return newer
+    return replace(newer, filters=(*newer.filters, Filter(hint, "not_null")))
+
+
 def _at_their_place(wrong: InvalidValue, spec: SourceSpec) -> InvalidValue:
-    """Point at `incremental` for what a source says of the filter that was made of it."""
+    """Point at the request's own members for what a source says of filters made of them."""
     if not wrong.errors:
         return _pointed(wrong, spec.pointer)
-    made = f"#/source/filters/{len(spec.filters)}/"
-    places = {f"{made}column": "column", f"{made}op": "column", f"{made}value": "after"}
-    errors = [
-        FieldError(f"#/source/incremental/{places[each.pointer]}", each.detail)
-        if each.pointer in places
-        else each
-        for each in wrong.errors
-    ]
+    bound = f"#/source/filters/{len(spec.filters)}/"
+    hint = f"#/source/filters/{len(spec.newer_only().filters)}/"
+    places = {
+        f"{bound}column": "#/source/incremental/column",
+        f"{bound}op": "#/source/incremental/column",
+        f"{bound}value": "#/source/incremental/after",
+    } | dict.fromkeys((f"{hint}column", f"{hint}op"), "#/source/partition_by")
+    errors = [FieldError(places.get(e.pointer, e.pointer), e.detail) for e in wrong.errors]
     return type(wrong)(wrong.detail, errors)
 
 

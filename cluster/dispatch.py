@@ -71,7 +71,7 @@ class Dispatch:
     def stop(self) -> None:
         """Cancel what runs: first softly, so that the source's queries end too, then by force.
 
-        Comes back when the tasks have ended and their connections are closed, in about 11 s at most.
+        Comes back once the tasks have ended and their connections are closed, within some 11 s.
         Nothing is returned: the caller ends the attempts in the catalog, whose fence, not this
         cancel, is what keeps them from publishing.
         """

@@ -38,6 +38,10 @@ class Unimplemented(pa.ArrowNotImplementedError):  # type: ignore[misc]
     """gRPC UNIMPLEMENTED."""
 
 
+class SchemaRefused(OSError):
+    """gRPC UNKNOWN; pyarrow's get_schema raises OSError, as it does for every Flight status."""
+
+
 REFUSALS = (NotFound, Invalid, Unimplemented, flight.FlightError)
 INTERNAL = "internal: the Flight server failed; its log says why"
 
@@ -99,6 +103,24 @@ def guarded(
     return call
 
 
+def without_flight_errors(
+    method: Callable[Concatenate[_Self, _P], _R],
+) -> Callable[Concatenate[_Self, _P], _R]:
+    """Let a guarded method raise no Flight error: pyarrow translates none of GetSchema's.
+
+    What would be UNAVAILABLE or INTERNAL is UNKNOWN there, with the same words.
+    """
+
+    @wraps(method)
+    def call(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return method(self, *args, **kwargs)
+        except flight.FlightError as refused:
+            raise SchemaRefused(str(refused)) from None
+
+    return call
+
+
 @cache
 def hide_stacks() -> None:
     """Format the exceptions of this module without their stack, once a process."""
@@ -107,7 +129,7 @@ def hide_stacks() -> None:
     @wraps(with_stack)
     def formatted(*args: Any, **kwargs: Any) -> list[str]:
         for given in args:
-            if isinstance(given, (NotFound, Invalid, Unimplemented)):
+            if isinstance(given, (NotFound, Invalid, Unimplemented, SchemaRefused)):
                 return [type(given).__name__]
         return with_stack(*args, **kwargs)
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.endpoints import Desk
-from flight_server.readable import NotYet, check_readable
+from flight_server.readable import check_readable, missing
 from flight_server.selection import MAX_CHUNKS, Selection
 from staging.catalog import Catalog
 from staging.core.chunks import Chunk
@@ -20,10 +20,10 @@ from staging.core.wire import job_json
 def job_schema(job: Job, columns: Sequence[str] | None = None) -> pa.Schema:
     """Read the schema of the job's chunks, narrowed to some columns, in their order.
 
-    Raises NotYet before the job is planned, UnknownColumn.
+    Raises NotYet before the job is planned, Gone if it ended before, UnknownColumn.
     """
     if job.arrow_schema is None:
-        raise NotYet(f"job {job.job_id} is {job.state} and not planned yet")
+        raise missing(job, f"the schema of job {job.job_id}")
     schema = pa.ipc.read_schema(pa.py_buffer(job.arrow_schema))
     if columns is None:
         return schema
@@ -40,7 +40,8 @@ def job_schema(job: Job, columns: Sequence[str] | None = None) -> pa.Schema:
 def selected_chunks(catalog: Catalog, job: Job, selection: Selection) -> list[Chunk]:
     """Read the chunks that a selection means, in order.
 
-    Raises InvalidValue for more than MAX_CHUNKS, NotYet for a chunk that may still come.
+    Raises InvalidValue for more than MAX_CHUNKS, NotYet for a chunk that may still come,
+    Gone for one that cannot any more.
     """
     if selection.chunk_ref is not None:
         return [_single(catalog, job, selection.chunk_ref)]
@@ -95,7 +96,7 @@ def _single(catalog: Catalog, job: Job, ref: str) -> Chunk:
         return catalog.chunk(job.org_id, job.job_id, ref)
     except UnknownChunk:
         if ref.isascii() and ref.isdigit() and not job.is_sealed:
-            raise NotYet(f"chunk {ref} of job {job.job_id} is not published yet") from None
+            raise missing(job, f"chunk {ref} of job {job.job_id}") from None
         raise
 
 

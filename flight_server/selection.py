@@ -64,6 +64,9 @@ def read_object(given: bytes) -> dict[str, Any]:
     """Read a JSON object; raises InvalidValue."""
     try:
         found = json.loads(given)
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidValue("give texts without half a surrogate pair") from None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.actions import ACTIONS, Call
-from flight_server.errors import Unimplemented, guarded, hide_stacks
+from flight_server.errors import Unimplemented, guarded, hide_stacks, without_flight_errors
 from flight_server.flights import flight_of, job_schema, listed_flight, selected_chunks
 from flight_server.identity import MIDDLEWARE, IdentityFactory, caller
 from flight_server.readable import check_readable
@@ -52,6 +52,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
         chunks = selected_chunks(catalog, job, wanted)
         return flight_of(job, chunks, wanted, self._wiring.desk, datetime.now(UTC))
 
+    @without_flight_errors
     @guarded
     def get_schema(
         self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor

@@ -11,6 +11,7 @@ from api.call import ThisCall
 from api.models.answers import AckAnswer, ChunkAnswer, ChunkPageAnswer
 from api.models.queries import ChunksQuery, RefreshQuery
 from api.models.requests import AckBody
+from api.query_string import NO_QUERY
 from api.reading import chunk_page
 from api.requesting import acknowledge
 from staging.core.wire import acknowledgement_json
@@ -25,7 +26,9 @@ def list_chunks(job_id: str, query: Annotated[ChunksQuery, Query()], call: ThisC
     return JSONResponse(chunk_page(call.parts, job, query))
 
 
-@router.post("/jobs/{job_id}/chunks/{chunk_id}/ack", response_model=AckAnswer)
+@router.post(
+    "/jobs/{job_id}/chunks/{chunk_id}/ack", response_model=AckAnswer, dependencies=[NO_QUERY]
+)
 def acknowledge_chunk(
     job_id: str, chunk_id: str, call: ThisCall, body: AckBody | None = None
 ) -> Response:

@@ -5,12 +5,13 @@ from starlette.responses import JSONResponse
 
 from api.call import ThisCall
 from api.models.answers import ConnectionsAnswer
+from api.query_string import NO_QUERY
 from api.registry import connections_of
 
 router = APIRouter(tags=["connections"])
 
 
-@router.get("/connections", response_model=ConnectionsAnswer)
+@router.get("/connections", response_model=ConnectionsAnswer, dependencies=[NO_QUERY])
 def list_connections(call: ThisCall) -> Response:
     """List the connections that the organisation may use; never where they lead."""
     found = connections_of(call.parts.connections, call.org_id)

@@ -14,6 +14,7 @@ from api.etags import etag, is_known
 from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer
 from api.models.queries import JobQuery, JobsQuery
 from api.models.requests import JobBody
+from api.query_string import NO_QUERY
 from api.reading import job_answer, job_page, sealed_manifest
 from api.requesting import request_answer
 from staging.core.contracts import Signal
@@ -30,7 +31,7 @@ IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 router = APIRouter(route_class=JsonRoute, tags=["jobs"])
 
 
-@router.post("/jobs", status_code=202, response_model=JobAnswer)
+@router.post("/jobs", status_code=202, response_model=JobAnswer, dependencies=[NO_QUERY])
 async def create_job(
     body: JobBody, call: ThisCall, idempotency_key: IdempotencyKeyHeader = None
 ) -> Response:
@@ -73,28 +74,46 @@ async def read_job(
     return await run_in_threadpool(job_answer, call.parts, job, query)
 
 
-@router.delete("/jobs/{job_id}", status_code=202, response_model=JobAnswer, responses=ALREADY)
+@router.delete(
+    "/jobs/{job_id}",
+    status_code=202,
+    response_model=JobAnswer,
+    responses=ALREADY,
+    dependencies=[NO_QUERY],
+)
 def cancel_job(job_id: str, call: ThisCall) -> Response:
     """Cancel a job: nothing of it becomes visible any more, and its objects go."""
     asked = call.parts.catalog.request_cancel(call.org_id, job_id, now=call.parts.now())
     return request_answer(call, asked, Signal.CANCEL)
 
 
-@router.post("/jobs/{job_id}/pause", status_code=202, response_model=JobAnswer, responses=ALREADY)
+@router.post(
+    "/jobs/{job_id}/pause",
+    status_code=202,
+    response_model=JobAnswer,
+    responses=ALREADY,
+    dependencies=[NO_QUERY],
+)
 def pause_job(job_id: str, call: ThisCall) -> Response:
     """Pause a job: no new partition starts, and the TTL clock stands still."""
     asked = call.parts.catalog.request_pause(call.org_id, job_id, now=call.parts.now())
     return request_answer(call, asked, Signal.PAUSE)
 
 
-@router.post("/jobs/{job_id}/resume", status_code=202, response_model=JobAnswer, responses=ALREADY)
+@router.post(
+    "/jobs/{job_id}/resume",
+    status_code=202,
+    response_model=JobAnswer,
+    responses=ALREADY,
+    dependencies=[NO_QUERY],
+)
 def resume_job(job_id: str, call: ThisCall) -> Response:
     """Resume a job; only what is missing is read."""
     asked = call.parts.catalog.request_resume(call.org_id, job_id, now=call.parts.now())
     return request_answer(call, asked, Signal.RESUME)
 
 
-@router.get("/jobs/{job_id}/manifest", response_model=ManifestAnswer)
+@router.get("/jobs/{job_id}/manifest", response_model=ManifestAnswer, dependencies=[NO_QUERY])
 def read_manifest(job_id: str, call: ThisCall) -> Response:
     """Read the sealed manifest, also after the chunks are deleted."""
     return JSONResponse(sealed_manifest(call.parts, call.parts.catalog.job(call.org_id, job_id)))

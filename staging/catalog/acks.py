@@ -1,5 +1,6 @@
 """Acknowledgements, and the end that the last one brings."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,8 +11,10 @@ from staging.catalog.moves import lock_job, move_job, revise_job
 from staging.catalog.rows import options_of
 from staging.catalog.tables import Row, acks, chunks
 from staging.core.chunks import Acknowledgement
-from staging.core.errors import ChecksumMismatch, Gone, UndeclaredConsumer
+from staging.core.errors import ChecksumMismatch, FieldError, Gone, UndeclaredConsumer
 from staging.core.jobs import ENDING, JobState, Retain
+
+_SHOWN_LENGTH = 1000
 
 
 class Acks(Database):
@@ -38,12 +41,12 @@ class Acks(Database):
             chunk = find_chunk(connection, job_id, ref)
             consumers = options_of(job.options).consumers
             if consumer not in consumers:
-                raise UndeclaredConsumer(f"job {job_id} has no consumer {consumer!r}")
+                raise _undeclared(job_id, consumer, consumers)
             acked_at = _first_ack(connection, chunk, consumer)
             if acked_at is None:
                 _check_there(job, chunk)
             if sha256 is not None and sha256.lower() != chunk.sha256:
-                raise ChecksumMismatch()
+                raise _mismatch(chunk)
             if acked_at is None:
                 _record(connection, chunk, consumer, now)
                 _count(connection, job, chunk, len(consumers), now)
@@ -68,6 +71,25 @@ def complete_if_acked(connection: sa.Connection, job_id: str, *, now: datetime) 
     job = lock_job(connection, job_id)
     if job.state is JobState.STAGED and is_all_acked(job):
         move_job(connection, job, JobState.COMPLETED, now=now)
+
+
+def _undeclared(job_id: str, consumer: str, declared: Sequence[str]) -> UndeclaredConsumer:
+    detail = f"job {job_id} has no consumer {consumer!r}; it declares {_shown(declared)}"
+    return UndeclaredConsumer(detail, [FieldError("#/consumer", detail)])
+
+
+def _shown(names: Sequence[str]) -> str:
+    """List names for a message, which must fit a trailer of gRPC."""
+    listed = ", ".join(names)
+    return listed if len(listed) <= _SHOWN_LENGTH else f"{listed[:_SHOWN_LENGTH]}…"
+
+
+def _mismatch(chunk: Row) -> ChecksumMismatch:
+    detail = (
+        f"the SHA-256 is not that of chunk {chunk.chunk_index} of job {chunk.job_id}; "
+        "read the chunk again before acknowledging it"
+    )
+    return ChecksumMismatch(detail, [FieldError("#/sha256", detail)])
 
 
 def _of_chunk(chunk: Row) -> sa.ColumnElement[bool]:

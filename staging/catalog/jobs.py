@@ -11,7 +11,7 @@ from staging.catalog.moves import whole_job
 from staging.catalog.records import IdempotencyKey, Inserted
 from staging.catalog.rows import job_of, job_row
 from staging.catalog.tables import events, idempotency_keys, jobs
-from staging.core.errors import IdempotencyMismatch, UnknownJob
+from staging.core.errors import FieldError, IdempotencyMismatch, UnknownJob
 from staging.core.ids import is_uuid
 from staging.core.jobs import Job, JobDraft, JobState
 from staging.core.retention import IDEMPOTENCY_KEPT
@@ -142,8 +142,13 @@ def _key_owner(
     if found is None:
         return None
     if found.body_sha256 != idempotency.body_sha256:
-        raise IdempotencyMismatch()
+        raise _mismatch(found.job_id)
     return str(found.job_id)
+
+
+def _mismatch(job_id: str) -> IdempotencyMismatch:
+    detail = f"the Idempotency-Key made job {job_id} from another body; choose a new key"
+    return IdempotencyMismatch(detail, [FieldError("#/header/Idempotency-Key", detail)])
 
 
 def _insert(connection: sa.Connection, draft: JobDraft, now: datetime) -> None:

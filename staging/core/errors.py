@@ -42,7 +42,7 @@ class BadRequest(StagingError):
 
 
 class BadIdentity(BadRequest):
-    """X-Org-ID must be a positive integer and X-User-ID at most 128 printable characters."""
+    """X-Org-ID is an integer from 1 to 2^63 - 1, X-User-ID at most 128 printable characters."""
 
     code = "bad_identity"
 

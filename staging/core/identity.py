@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from staging.core.errors import BadIdentity
 
 DEFAULT_ORG = 1
-_ORG = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+LARGEST_ORG = 2**63 - 1
+_ORG = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _MAX_USER_LENGTH = 128
 
 
@@ -21,7 +22,7 @@ class Identity:
 
 def read_identity(org: str | None, user: str | None) -> Identity:
     """Read the values of X-Org-ID and X-User-ID; raises BadIdentity."""
-    if org is not None and not _ORG.fullmatch(org):
+    if org is not None and not (_ORG.fullmatch(org) and int(org) <= LARGEST_ORG):
         raise BadIdentity()
     if user is not None and not (len(user) <= _MAX_USER_LENGTH and user.isprintable()):
         raise BadIdentity()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from staging.core.errors import InvalidValue
+from staging.core.identity import LARGEST_ORG
 from staging.sources.nearest import nearest_names
 from staging.sources.secret_reference import REFERENCE, read_secret
 
@@ -151,12 +152,12 @@ def _whole_number(low: int, high: int) -> Callable[[str, str, object], int]:
 def _orgs(name: str, key: str, value: object) -> frozenset[int]:
     if not isinstance(value, list):
         raise _invalid(name, key, "must be a list of organisation ids")
-    return frozenset(_whole_number(1, 2**63 - 1)(name, key, each) for each in value)
+    return frozenset(_whole_number(1, LARGEST_ORG)(name, key, each) for each in value)
 
 
 _READERS: Mapping[str, Callable[[str, str, object], Any]] = {
     "orgs": _orgs,
-    "max_connections": _whole_number(2, 1000),
+    "max_connections": _whole_number(1, 1000),
     "allow_query": _flag,
     "allow_link_local": _flag,
     "host": _text,

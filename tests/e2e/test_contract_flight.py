@@ -265,6 +265,36 @@ def test_a_job_being_read_offers_the_endpoints_so_far(client, service, slow_tabl
         client.do_get(info.endpoints[0].ticket).read_all()
 
 
+def test_a_job_that_is_not_planned_says_not_yet_and_one_that_failed_is_not_found(client, service):
+    waiting = service.create({"connection": "host_down", "table": "orders"})["job_id"]
+    failed = service.create({"connection": "wrong_password", "table": "orders"})["job_id"]
+
+    with pytest.raises(flight.FlightUnavailableError, match="not_yet"):
+        client.get_flight_info(path(waiting))
+    # pyarrow's get_schema makes an OSError of every Flight status, also of a real UNAVAILABLE.
+    with pytest.raises(OSError, match=r"^not_yet") as told:
+        client.get_schema(path(waiting))
+    assert "Traceback" not in str(told.value)
+    deadline = time.monotonic() + 60
+    while service.job(failed)["state"] != "failed":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for ask in (client.get_schema, client.get_flight_info):
+        with pytest.raises(NOT_FOUND, match=f"gone: .*{failed}.* is failed"):
+            ask(path(failed))
+    service.http.delete(f"/jobs/{waiting}")
+
+
+def test_half_a_surrogate_pair_is_answered_by_our_own_words(client):
+    for action in ("PollJob", "ack"):
+        with pytest.raises(pa.ArrowInvalid, match="half a surrogate pair") as told:
+            act(client, action, b'{"job_id": "\\ud800"}')
+        assert "codec" not in str(told.value)
+    command_of_half = flight.FlightDescriptor.for_command(b'{"job_id": "\\ud800"}')
+    with pytest.raises(pa.ArrowInvalid, match="half a surrogate pair"):
+        client.get_flight_info(command_of_half)
+
+
 def test_an_empty_job_has_a_schema_and_no_endpoint(client, service):
     job_id = service.create({"connection": "warehouse", "table": "nothing"})["job_id"]
     service.until_state(job_id, "staged")

@@ -1,5 +1,6 @@
 """Requests and answers of the HTTP contract, sentence by sentence."""
 
+import json
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -40,9 +41,17 @@ def staged(service):
     return service.until_state(job_id, "staged")
 
 
-@pytest.mark.parametrize("org", ["0", "-1", "1.0", "abc", "", "0x1", "1,2", "9" * 40])
+@pytest.mark.parametrize("org", ["0", "-1", "1.0", "abc", "", "0x1", "1,2", "9" * 40, str(1 << 63)])
 def test_an_organisation_that_is_no_positive_integer_is_refused(service, org):
     problem(service.http.get("/jobs", headers={"X-Org-ID": org}), 400, "bad_identity")
+
+
+@pytest.mark.parametrize("org", [1 << 60, (1 << 63) - 1])
+def test_every_positive_integer_of_63_bits_is_an_organisation(api_url, org):
+    owner = Service(api_url, org_id=org)
+    job = owner.create(ORDERS)
+    assert (job["org_id"], owner.job(job["job_id"])["org_id"]) == (org, org)
+    owner.http.delete(f"/jobs/{job['job_id']}")
 
 
 def test_a_missing_organisation_is_the_first_and_a_user_is_recorded(api_url):
@@ -60,6 +69,8 @@ def test_a_request_id_is_echoed_or_made_up(service):
     answer = service.http.get("/jobs/nothing", headers={"X-Request-ID": "run 12/a"})
 
     assert problem(answer, 404, "not_found")["request_id"] == "run 12/a"
+    long = service.http.get("/connections", headers={"X-Request-ID": "r" * 1024})
+    assert long.headers["x-request-id"] == "r" * 1024
     made_up = {service.http.get("/connections").headers["x-request-id"] for _ in range(2)}
     assert len(made_up) == 2
 
@@ -114,6 +125,7 @@ def test_a_staged_job_adds_up(staged):
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),
     [
+        (b"", "application/json", 400, "not_json"),
         (b"{", "application/json", 400, "not_json"),
         (b"\xff\xfe", "application/json", 400, "not_json"),
         (b'{"source": NaN}', "application/json", 400, "not_json"),
@@ -160,6 +172,16 @@ def test_an_invalid_value_is_pointed_at(service, body, pointer):
     answer = problem(service.http.post("/jobs", json=body), 422, "invalid_value")
     assert pointer in [error["pointer"] for error in answer["errors"]]
     assert all(error["detail"] for error in answer["errors"])
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 500, "0.12345678901234567891"])
+def test_a_number_out_of_reach_is_pointed_at(service, number):
+    body = f'{{"source": {json.dumps(ORDERS)}, "options": {{"ttl_seconds": {number}}}}}'
+    headers = {"Content-Type": "application/json"}
+    answer = problem(
+        service.http.post("/jobs", content=body, headers=headers), 422, "invalid_value"
+    )
+    assert [error["pointer"] for error in answer["errors"]] == ["#/options/ttl_seconds"]
 
 
 @pytest.mark.parametrize("end", [0, 1])
@@ -227,6 +249,40 @@ def test_a_chunk_is_named_by_id_or_index_and_only_in_its_job(service, staged):
         problem(answer, 404, "not_found")
     foreign = service.http.get(f"/jobs/{other}/chunks/{chunk['chunk_id']}/refresh")
     problem(foreign, 404, "not_found")
+
+
+OPERATIONS = [
+    ("POST", "/jobs"),
+    ("GET", "/jobs"),
+    ("GET", "/connections"),
+    ("GET", "/jobs/{}"),
+    ("DELETE", "/jobs/{}"),
+    ("POST", "/jobs/{}/pause"),
+    ("POST", "/jobs/{}/resume"),
+    ("POST", "/jobs/{}/chunks/0/ack"),
+    ("GET", "/jobs/{}/chunks/0/refresh"),
+    ("GET", "/jobs/{}/chunks"),
+    ("GET", "/jobs/{}/manifest"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_a_query_parameter_is_known_and_given_once(service, staged, method, path):
+    body = {"json": {"source": ORDERS}} if (method, path) == ("POST", "/jobs") else {}
+    place = path.format(staged["job_id"])
+    for query in ("colour=red", "page_size=1&page_size=1", "state=staged&state=failed"):
+        answer = service.http.request(method, f"{place}?{query}", **body)
+        errors = problem(answer, 422, "invalid_value")["errors"]
+        assert errors[0]["pointer"] == f"#/query/{query.partition('=')[0]}"
+    now = service.job(staged["job_id"])
+    assert (now["state"], now["progress"]["chunks_acked"]) == ("staged", 0)
+
+
+@pytest.mark.parametrize("token", ["", "x" * 600])
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/{}", "/jobs/{}/chunks"])
+def test_a_bad_page_token_is_400_whatever_its_length(service, staged, path, token):
+    answer = service.http.get(path.format(staged["job_id"]), params={"page_token": token})
+    problem(answer, 400, "bad_page_token")
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,13 @@ def test_a_job_is_completed_by_the_last_consumer_of_the_last_chunk(service):
     assert first.json()["job"] == {"chunks_acked": 0, "state": "staged"}
     assert service.job(job_id)["chunks"][0]["state"] == "available"
 
-    problem(ack(service, job_id, 0), 422, "undeclared_consumer")
-    wrong = ack(service, job_id, 0, consumer="b", sha256="0" * 64)
-    problem(wrong, 422, "checksum_mismatch")
+    (nobody,) = problem(ack(service, job_id, 0), 422, "undeclared_consumer")["errors"]
+    assert (nobody["pointer"], "declares a, b" in nobody["detail"]) == ("#/consumer", True)
+    wrong = problem(
+        ack(service, job_id, 0, consumer="b", sha256="0" * 64), 422, "checksum_mismatch"
+    )
+    assert [error["pointer"] for error in wrong["errors"]] == ["#/sha256"]
+    assert f"chunk 0 of job {job_id}" in wrong["detail"]
     for body in ({"consumer": 7}, {"sha256": "xyz"}, {"colour": "red"}):
         problem(ack(service, job_id, 0, **body), 422, "invalid_value")
     assert service.job(job_id)["progress"]["chunks_acked"] == 0
@@ -211,7 +215,11 @@ def test_one_idempotency_key_makes_one_job(service, api_url):
     assert {(a.status_code, a.json()["job_id"]) for a in answers} == {(202, job_id)}
     assert sum("idempotent-replayed" not in a.headers for a in answers) == 1
     other_body = service.http.post("/jobs", json=body | {"name": "other"}, headers=key)
-    problem(other_body, 422, "idempotency_mismatch")
+    (mismatch,) = problem(other_body, 422, "idempotency_mismatch")["errors"]
+    assert mismatch["pointer"] == "#/header/Idempotency-Key"
+    assert job_id in mismatch["detail"]
+    twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    problem(service.http.post("/jobs", json=body, headers=twice), 400, "bad_request")
     stranger = Service(api_url, org_id=2)
     theirs = stranger.http.post("/jobs", json=body, headers=key).json()["job_id"]
     assert theirs != job_id

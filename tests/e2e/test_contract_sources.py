@@ -30,6 +30,20 @@ password = "env:WAREHOUSE_PASSWORD"
 orgs = [7]
 allow_query = true
 
+[connections.contract_single]
+kind = "postgres"
+host = "127.0.0.1"
+port = {port}
+database = "warehouse"
+user = "reader"
+password = "env:WAREHOUSE_PASSWORD"
+max_connections = 1
+
+[connections.contract_single_csv]
+kind = "csv"
+root = "csv"
+max_connections = 1
+
 [connections.contract_literal]
 kind = "postgres"
 host = "127.0.0.1"
@@ -228,11 +242,29 @@ def test_names_are_quoted_and_columns_keep_the_order_asked_for(service):
         (KINDS["sqlite"][0] | {"columns": ["prise"]}, "columns/0", "column", "price"),
         (KINDS["parquet"][0] | {"columns": ["prise"]}, "columns/0", "column", "price"),
         (KINDS["csv"][0] | {"columns": ["prise"]}, "columns/0", "column", "price"),
+        ({"connection": "warehouse", "table": "ORDERS"}, "table", "table", "orders"),
+        ({"connection": "WAREHOUSE", "table": "orders"}, "connection", "connection", "warehouse"),
+        (KINDS["postgres"][0] | {"columns": ["PRICE"]}, "columns/0", "column", "price"),
+    ]
+    + [
+        (source | {"columns": ["id"], "partition_by": "prise"}, "partition_by", "column", "price")
+        for source, _ in KINDS.values()
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(service, source, pointer, code, nearest):
     detail = refused(service, source, f"#/source/{pointer}", f"unknown_{code}")
     assert nearest in detail.split("nearest:")[1]
+
+
+@pytest.mark.parametrize("table", ['"things"', 'main."things"', '"main".things', "main.things"])
+def test_a_table_of_sqlite_may_be_quoted(service, table):
+    assert stage(service, {"connection": "shelf_sqlite", "table": table})[1].num_rows == 5_000
+
+
+def test_a_csv_cut_off_inside_quotes_is_not_staged_silently(service, stack_folder):
+    (stack_folder / "csv" / "torn.csv").write_text('id,name\n1,"a\n2,b\n3,c\n')
+    source = {"connection": "shelf_csv", "path": "torn.csv"}
+    refused(service, source, "#/source/path", "invalid_value")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
@@ -285,6 +317,19 @@ def test_a_connection_permits_what_its_entry_says(service, api_url, registry):
         refused(seventh, asked | {"query": sql}, "#/source/query")
     _, table = stage(seventh, asked)
     assert (table.column_names, table.num_rows) == (["id", "price"], ROWS)
+
+
+@pytest.mark.parametrize(
+    ("source", "snapshot"),
+    [
+        ({"connection": "contract_single", "table": "contract_rows"}, "single_reader"),
+        ({"connection": "contract_single_csv", "path": "contract/rows.csv"}, "pinned"),
+    ],
+)
+def test_one_session_is_a_limit_that_a_connection_may_have(service, registry, source, snapshot):
+    job, table = stage(service, source)
+    assert job["manifest"]["snapshot"]["class"] == snapshot
+    assert table.sort_by("id").to_pylist() == EXPECTED
 
 
 def test_a_literal_password_is_refused_and_not_repeated(service, registry):

@@ -105,7 +105,7 @@ def test_a_literal_password_is_refused_and_never_shown(tmp_path, literal):
     [
         ("port = 0", "port must be a whole number from 1 to 65535"),
         ("port = true", "port must be a whole number from 1 to 65535"),
-        ("max_connections = 1", "max_connections must be a whole number from 2 to 1000"),
+        ("max_connections = 0", "max_connections must be a whole number from 1 to 1000"),
         ("orgs = [0]", f"orgs must be a whole number from 1 to {2**63 - 1}"),
         ("orgs = 1", "orgs must be a list of organisation ids"),
         ('allow_query = "yes"', "allow_query must be true or false"),

@@ -6,7 +6,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from flight_server.errors import INTERNAL, Invalid, NotFound, guarded, hide_stacks, refusal
+from flight_server.errors import (
+    INTERNAL,
+    Invalid,
+    NotFound,
+    SchemaRefused,
+    guarded,
+    hide_stacks,
+    refusal,
+    without_flight_errors,
+)
 from staging.core import errors
 
 
@@ -15,6 +24,11 @@ class Broken:
 
     @guarded
     def raise_(self, error: Exception) -> None:
+        raise error
+
+    @without_flight_errors
+    @guarded
+    def get_schema(self, error: Exception) -> None:
         raise error
 
 
@@ -78,11 +92,24 @@ def test_an_error_of_the_tree_is_told_without_what_caused_it():
     assert told.value.__suppress_context__
 
 
+def test_a_method_whose_flight_errors_are_lost_raises_their_words_as_an_os_error():
+    for error, text in (
+        (errors.CatalogUnavailable("db"), "catalog_unavailable: .*does not answer"),
+        (RuntimeError("secret"), INTERNAL),
+    ):
+        with pytest.raises(SchemaRefused, match=text) as told:
+            Broken().get_schema(error)
+        assert told.value.__suppress_context__
+    with pytest.raises(NotFound, match="there is no job 12"):
+        Broken().get_schema(errors.UnknownJob("there is no job 12"))
+
+
 def test_only_refusals_are_formatted_without_their_stack():
     hide_stacks()
     hide_stacks()
     refused, foreign = NotFound("no job 12"), ValueError("foreign")
 
     assert traceback.format_exception(refused) == ["NotFound"]
+    assert traceback.format_exception(SchemaRefused("not yet")) == ["SchemaRefused"]
     assert traceback.format_exception(Invalid, Invalid("x"), None) == ["Invalid"]
     assert traceback.format_exception(foreign) == ["ValueError: foreign\n"]

@@ -1,7 +1,5 @@
 """Find the table that a job names in the server's own catalogue."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +8,8 @@ import psycopg
 from staging.core.errors import FieldError, SourceUnsupported, UnknownTable
 from staging.sources.nearest import nearest_names
 from staging.sources.postgres.quoting import quote_name
+from staging.sources.table_names import readings_of
 
-_QUOTED = re.compile(r'"(?:[^"]|"")+"')
-_PART = rf"(?:{_QUOTED.pattern}|[^\".]+)"
-_QUALIFIED = re.compile(rf"(?:(?P<schema>{_PART})\.)?(?P<name>{_PART})")
 _FIND = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text
 FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked(schema, name, place)
@@ -61,20 +57,6 @@ def find_relation(session: psycopg.Connection[Any], table: str) -> Relation:
     near = nearest_names(table, _known_names(session, qualified="." in table))
     detail = f"there is no table {table!r}{near}"
     raise UnknownTable(detail, [FieldError("#/source/table", detail)])
-
-
-def readings_of(table: str) -> Iterator[tuple[str | None, str]]:
-    """List what the text may mean, the most probable first: (schema or None, name)."""
-    parsed = _QUALIFIED.fullmatch(table)
-    if parsed is not None:
-        yield _unquoted(parsed["schema"]) if parsed["schema"] else None, _unquoted(parsed["name"])
-    for dot in re.finditer(r"\.", table):
-        yield table[: dot.start()], table[dot.end() :]
-    yield None, table
-
-
-def _unquoted(part: str) -> str:
-    return part[1:-1].replace('""', '"') if _QUOTED.fullmatch(part) else part
 
 
 def _known_names(session: psycopg.Connection[Any], *, qualified: bool) -> list[str]:

@@ -1,7 +1,7 @@
 """Open a SQLite database to read it, and look its tables up."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.nearest import nearest_names
 from staging.sources.sqlite.affinity import ColumnRule, rule_of_declared
+from staging.sources.table_names import readings_of
 
 _BUSY_SECONDS = 5.0
 _TABLES = """
@@ -75,11 +76,18 @@ def from_clause(database: sqlite3.Connection, connection: Connection, spec: Sour
         detail = f"connection {connection.name} {what}; name a table"
         raise InvalidValue(detail, [FieldError(spec.pointer, detail)])
     names = [row[0] for row in database.execute(_TABLES)]
-    table = spec.table.removeprefix("main.") if spec.table not in names else spec.table
-    if table not in names:
+    table = _table_named(spec.table, names)
+    if table is None:
         detail = f"there is no table {spec.table!r}{nearest_names(spec.table, names)}"
         raise UnknownTable(detail, [FieldError("#/source/table", detail)])
     return f"main.{quote_name(table)}"
+
+
+def _table_named(text: str, names: Sequence[str]) -> str | None:
+    """Find the table as it is spelled, or as `main` and SQL's quotes make of it."""
+    readings = [(None, text), *readings_of(text)]
+    meant = [name for schema, name in readings if schema in {None, "main"}]
+    return next((name for name in meant if name in names), None)
 
 
 def columns_of(

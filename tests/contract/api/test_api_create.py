@@ -1,15 +1,12 @@
-"""POST /jobs: what is accepted, what is refused, and once a key."""
+"""POST /jobs: what is accepted and what is refused."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 
 from api import source_check
 from staging.core.ids import is_uuid
 from tests.contract.api.service import APP, pointers, problem_of
-from tests.contract.catalog_steps import NOW
 
 DEFAULTS = {
     "chunk_target_bytes": 67108864,
@@ -248,7 +245,7 @@ def test_half_a_surrogate_pair_is_no_text(service):
     assert pointers(service.client.post("/api/v1/staging/jobs", content=body)) == ["#/name"]
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"7", b'"x"'])
+@pytest.mark.parametrize("body", [b"null", b"[]", b"7", b'"x"'])
 def test_a_body_that_is_no_object_is_pointed_at_as_a_whole(service, body):
     answer = service.client.post("/api/v1/staging/jobs", content=body)
 
@@ -318,7 +315,21 @@ def test_an_option_that_the_kind_does_not_support_is_refused(service, option, va
 
 
 def test_a_hint_is_taken_where_it_does_not_help(service):
-    assert service.create(APP | {"partition_by": "id"})["state"] == "pending"
+    narrow = APP | {"columns": ["name"]}
+
+    assert service.create(narrow | {"partition_by": "id"})["state"] == "pending"
+
+
+@pytest.mark.parametrize("incremental", [None, {"column": "id"}, {"column": "id", "after": 1}])
+def test_a_hint_names_a_column_of_the_source(service, incremental):
+    filters = [{"column": "id", "op": ">", "value": 0}]
+    source = APP | {"filters": filters, "incremental": incremental, "partition_by": "prise"}
+
+    answer = service.post("/jobs", json={"source": source})
+
+    assert problem_of(answer) == (422, "unknown_column")
+    assert pointers(answer) == ["#/source/partition_by"]
+    assert "nearest: price" in answer.json()["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("connection", ["wrong_password", "host_down"])
@@ -348,81 +359,3 @@ def test_a_job_is_accepted_while_temporal_is_down(service):
     job = service.create()
 
     assert service.get(f"/jobs/{job['job_id']}").json()["state"] == "pending"
-
-
-def test_the_same_key_and_body_give_the_same_job_as_it_is_now(service):
-    body, headers = {"source": APP, "name": "x"}, {"Idempotency-Key": "run 12"}
-    first = service.post("/jobs", json=body, headers=headers)
-    service.post(f"/jobs/{first.json()['job_id']}/pause")
-
-    again = service.client.post(
-        "/api/v1/staging/jobs",
-        content=b'{ "name":"x",  "source":{"table":"users","connection":"app"}}',
-        headers=headers,
-    )
-
-    assert (again.status_code, again.headers["idempotent-replayed"]) == (202, "true")
-    assert again.headers["location"] == first.headers["location"]
-    assert again.json()["state"] == "pausing"
-    assert "idempotent-replayed" not in first.headers
-    assert [signal for _, signal in service.temporal.told] == [None, "pause"]
-
-
-def test_a_replay_does_not_ask_the_source_again(service):
-    body, headers = {"source": APP}, {"Idempotency-Key": "run 12"}
-    first = service.post("/jobs", json=body, headers=headers).json()
-    (service.folder / "app.db").unlink()
-
-    assert service.post("/jobs", json=body, headers=headers).json()["job_id"] == first["job_id"]
-
-
-def test_the_same_key_with_another_body_is_refused(service):
-    headers = {"Idempotency-Key": "run 12"}
-    service.post("/jobs", json={"source": APP}, headers=headers)
-
-    answer = service.post("/jobs", json={"source": APP, "name": "other"}, headers=headers)
-
-    assert problem_of(answer) == (422, "idempotency_mismatch")
-
-
-def test_a_key_is_the_organisations_own_and_lasts_a_day(service):
-    body, headers = {"source": APP}, {"Idempotency-Key": "run 12"}
-    first = service.post("/jobs", json=body, headers=headers).json()
-    other = service.post("/jobs", json=body, headers=headers | {"X-Org-ID": "2"}).json()
-    service.clock.now = NOW + timedelta(hours=25)
-    later = service.post("/jobs", json=body, headers=headers).json()
-
-    assert len({job["job_id"] for job in (first, other, later)}) == 3
-
-
-def test_a_refused_body_does_not_use_its_key_up(service):
-    headers = {"Idempotency-Key": "run 12"}
-    refused = service.post("/jobs", json={"source": APP | {"table": "user"}}, headers=headers)
-
-    accepted = service.post("/jobs", json={"source": APP}, headers=headers)
-
-    assert (refused.status_code, accepted.status_code) == (422, 202)
-    assert "idempotent-replayed" not in accepted.headers
-
-
-@pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_out_of_range_is_pointed_at(service, key):
-    answer = service.post("/jobs", json={"source": APP}, headers={"Idempotency-Key": key})
-
-    assert pointers(answer) == ["#/header/Idempotency-Key"]
-
-
-def test_creates_at_once_with_one_key_make_one_job(service):
-    headers = {"Idempotency-Key": "run 12"}
-
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(
-            threads.map(
-                lambda _: service.post("/jobs", json={"source": APP}, headers=headers), range(16)
-            )
-        )
-
-    assert [answer.status_code for answer in answers] == [202] * 16
-    assert len({answer.json()["job_id"] for answer in answers}) == 1
-    assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
-    assert len(service.get("/jobs").json()["jobs"]) == 1

@@ -7,7 +7,10 @@ import pytest
 from tests.contract.api.service import problem_of
 
 
-@pytest.mark.parametrize(("headers", "org_id"), [({}, 1), ({"X-Org-ID": "7"}, 7)])
+@pytest.mark.parametrize(
+    ("headers", "org_id"),
+    [({}, 1), ({"X-Org-ID": "7"}, 7), ({"X-Org-ID": str(2**63 - 1)}, 2**63 - 1)],
+)
 def test_the_organisation_is_the_header_or_one(service, headers, org_id):
     job = service.post(
         "/jobs", json={"source": {"connection": "app", "table": "users"}}, headers=headers
@@ -17,7 +20,8 @@ def test_the_organisation_is_the_header_or_one(service, headers, org_id):
 
 
 @pytest.mark.parametrize(
-    "given", ["0", "-1", "+1", "01", "1.0", "one", "", " ", "1 2", "9" * 30, "\u0661"]
+    "given",
+    ["0", "-1", "+1", "01", "1.0", "one", "", " ", "1 2", "9" * 30, str(2**63), "9" * 19, "\u0661"],
 )
 def test_another_organisation_header_is_a_bad_request(service, given):
     answer = service.get("/jobs", headers=[(b"X-Org-ID", given.encode())])
@@ -44,13 +48,14 @@ def test_a_long_or_unprintable_user_is_a_bad_request(service, user):
     assert problem_of(service.get("/jobs", headers=[(b"X-User-ID", user)])) == (400, "bad_identity")
 
 
-def test_a_request_id_is_echoed(service):
-    answer = service.get("/connections", headers={"X-Request-ID": "run-12/step 3"})
+@pytest.mark.parametrize("given", ["run-12/step 3", "x" * 1024])
+def test_a_request_id_is_echoed(service, given):
+    answer = service.get("/nowhere", headers={"X-Request-ID": given})
 
-    assert answer.headers["x-request-id"] == "run-12/step 3"
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] == given
 
 
-@pytest.mark.parametrize("headers", [{}, {"X-Request-ID": ""}, {"X-Request-ID": "x" * 200}])
+@pytest.mark.parametrize("headers", [{}, {"X-Request-ID": ""}, {"X-Request-ID": "x" * 1025}])
 def test_a_request_id_is_made_up_when_missing_or_unusable(service, headers):
     first, second = (service.get("/nowhere", headers=headers) for _ in range(2))
 

@@ -6,7 +6,9 @@ import httpx2
 import pytest
 
 from staging.catalog import Catalog
+from staging.core.jobs import JobState
 from tests.contract.api.service import (
+    APP,
     PREFIX,
     Clock,
     Recorder,
@@ -15,6 +17,8 @@ from tests.contract.api.service import (
     pointers,
     problem_of,
 )
+from tests.contract.api.test_api_openapi import OPERATIONS
+from tests.contract.catalog_steps import job_in
 
 JOBS = f"{PREFIX}/jobs"
 MIB = 1024 * 1024
@@ -70,6 +74,7 @@ def test_head_is_get_without_its_body(service, path):
 @pytest.mark.parametrize(
     "body",
     [
+        b"",
         b"{",
         b"source=app",
         b'{"source": NaN}',
@@ -87,10 +92,16 @@ def test_a_body_that_is_not_json_is_a_bad_request(service, body):
 
 
 @pytest.mark.parametrize("number", ["0.12345678901234567890123", "1e999", "9" * 500])
-def test_a_number_that_would_be_rounded_is_refused(service, number):
-    answer = service.client.post(JOBS, content=f'{{"name": {number}}}')
+def test_a_number_that_would_be_rounded_is_pointed_at(service, number):
+    body = f'{{"name": {number}, "labels": {{"a/b": [7, 0.5, {number}]}}}}'
+
+    answer = service.client.post(JOBS, content=body)
+    whole = service.client.post(JOBS, content=number)
 
     assert problem_of(answer) == (422, "invalid_value")
+    assert pointers(answer) == ["#/name", "#/labels/a~1b/2"]
+    assert pointers(whole) == ["#"]
+    assert number not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -196,6 +207,46 @@ def test_a_query_out_of_range_is_pointed_at(service, path, query, pointer):
 
     assert problem_of(answer) == (422, "invalid_value")
     assert pointers(answer) == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "pointer"),
+    [
+        ("/jobs", "state=staged&state=failed", "#/query/state"),
+        ("/jobs", "label=a:1&label=a:1", "#/query/label"),
+        ("/jobs/x", "page_size=1&wait_seconds=0&page_size=2", "#/query/page_size"),
+        ("/jobs/x/chunks", "since_index=1&since_index=", "#/query/since_index"),
+        (
+            "/jobs/x/chunks/0/refresh",
+            "url_ttl_seconds=1&url_ttl_seconds=9",
+            "#/query/url_ttl_seconds",
+        ),
+    ],
+)
+def test_a_parameter_given_twice_is_pointed_at(service, path, query, pointer):
+    answer = service.get(f"{path}?{query}")
+
+    assert problem_of(answer) == (422, "invalid_value")
+    assert pointers(answer) == [pointer]
+    assert "given twice" in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (path, _, _) in OPERATIONS.items() if PREFIX in path]
+)
+def test_every_operation_refuses_a_parameter_that_it_does_not_know(service, name):
+    path, method, operation = OPERATIONS[name]
+    job_id = job_in(service.catalog, JobState.STAGED).job_id
+    body = {"json": {"source": APP}} if name == "create_job" else {}
+
+    answer = service.client.request(
+        method.upper(), path.format(job_id=job_id, chunk_id=0) + "?colour=red", **body
+    )
+
+    assert problem_of(answer) == (422, "invalid_value")
+    assert pointers(answer) == ["#/query/colour"]
+    assert "422" in operation["responses"]
+    assert service.get(f"/jobs/{job_id}").json()["state"] == "staged"
 
 
 def test_the_first_line_of_a_refusal_names_the_place(service):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from staging.core.contracts import FailureReport
 from tests.contract.reading.shelf import SCHEMA, rows
 
 FIRST, SECOND, THIRD = rows(0, 3000), rows(3000, 10), rows(3010, 2500)
@@ -128,6 +129,27 @@ def test_what_may_still_come_is_unavailable(reader, shelf):
         reader.get_flight_info(path(pending))
     with pytest.raises(flight.FlightUnavailableError, match="not_yet"):
         reader.get_flight_info(path(planned, 0))
+    # pyarrow's get_schema makes an OSError of every Flight status, also of a real UNAVAILABLE.
+    with pytest.raises(OSError, match=f"^not_yet: the schema of job {pending} is not there yet"):
+        reader.get_schema(path(pending))
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_what_cannot_come_any_more_is_not_found(reader, shelf, end):
+    job_id, now = shelf.draft(), datetime.now(UTC)
+    if end == "failed":
+        shelf.catalog.fail_job(FailureReport(job_id, "source_auth", "refused"), now=now)
+    else:
+        shelf.catalog.request_cancel(1, job_id, now=now)
+
+    calls = [
+        lambda: reader.get_schema(path(job_id)),
+        lambda: reader.get_flight_info(path(job_id)),
+        lambda: reader.get_flight_info(path(job_id, 0)),
+    ]
+    for call in calls:
+        with pytest.raises(pa.ArrowKeyError, match=f"gone: .*{job_id}.* is {end}"):
+            call()
 
 
 def test_an_empty_job_is_a_flight_without_endpoints(reader, shelf):

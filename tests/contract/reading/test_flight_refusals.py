@@ -289,7 +289,7 @@ def test_an_object_that_was_changed_is_not_handed_out_and_nothing_is_said(reader
     _says_nothing(str(refused.value))
 
 
-def test_no_refusal_shows_the_servers_code(reader, job_id, good):
+def test_no_refusal_shows_the_servers_code(reader, shelf, good):
     calls = [
         lambda: reader.get_flight_info(path(uuid.uuid4())),
         lambda: reader.get_flight_info(flight.FlightDescriptor.for_command(b"{")),
@@ -300,6 +300,8 @@ def test_no_refusal_shows_the_servers_code(reader, job_id, good):
         lambda: list(reader.do_action(("RenewFlightEndpoint", b"\x0a\xff\xff\xff\xff\xff"))),
         lambda: list(reader.list_flights(b"{")),
         lambda: reader.get_schema(path(uuid.uuid4())),
+        lambda: reader.get_schema(path(shelf.draft())),
+        lambda: list(reader.do_action(("PollJob", b'{"job_id": "\\ud800"}'))),
         reader.do_put(path("x"), pa.schema([]))[0].close,
         reader.do_exchange(path("x"))[0].close,
     ]
