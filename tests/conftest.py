@@ -23,6 +23,7 @@ from staging.local.seaweed import BUCKET, PREFERRED, SeaweedPorts, seaweed
 from staging.storage.objects import ObjectStore, StoreConfig
 from tests import shelves, warehouse
 from tests.e2e import connections
+from tests.mariadb import MariaDb, temporary_mariadb
 from tests.stack import RunningStack
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres without databases of its own; create one a test, or a schema."""
     with temporary_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """A MariaDB without databases of its own; create one a module of tests."""
+    with temporary_mariadb() as server:
         yield server
 
 

@@ -66,6 +66,7 @@ class SourceAnswer(Answer):
     columns: list[str] | None
     filters: list[FilterAnswer]
     incremental: IncrementalAnswer | None = None
+    partition_by: str | None = None
 
 
 class OptionsAnswer(Answer):

@@ -92,6 +92,7 @@ class SourceBody(Body):
                 if self.incremental is None
                 else Incremental(self.incremental.column, self.incremental.after)
             ),
+            partition_by=self.partition_by,
         )
 
 

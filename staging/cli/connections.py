@@ -25,7 +25,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name
 def add(
     *,
     name: Name,
-    kind: Annotated[str, typer.Option("--kind", "-k", help="postgres, sqlite, parquet or csv.")],
+    kind: Annotated[
+        str, typer.Option("--kind", "-k", help="postgres, mysql, sqlite, parquet or csv.")
+    ],
     host: Annotated[str | None, typer.Option(help="Server kinds: its host.")] = None,
     port: Annotated[int | None, typer.Option(help="Server kinds: its port.")] = None,
     database: Annotated[str | None, typer.Option(help="Server kinds: the database.")] = None,

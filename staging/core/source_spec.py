@@ -47,6 +47,8 @@ class SourceSpec:
     columns: tuple[str, ...] | None = None
     filters: tuple[Filter, ...] = ()
     incremental: Incremental | None = None
+    partition_by: str | None = None
+    """A column to split by; a hint."""
 
     @property
     def target(self) -> str:
@@ -71,6 +73,8 @@ class SourceSpec:
         shown = asdict(self)
         if self.incremental is None:
             del shown["incremental"]
+        if self.partition_by is None:
+            del shown["partition_by"]
         shown["columns"] = list(self.columns) if self.columns is not None else None
         shown["filters"] = [asdict(each) for each in self.filters]
         return shown
@@ -88,4 +92,5 @@ class SourceSpec:
             columns=tuple(columns) if columns is not None else None,
             filters=tuple(Filter(**each) for each in stored.get("filters", ())),
             incremental=None if incremental is None else Incremental(**incremental),
+            partition_by=stored.get("partition_by"),
         )

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _FOLDER = _SHARED | {"root"}
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "csv": _FOLDER,
+    "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
     "parquet": _FOLDER,
     "postgres": _SERVER | {"allow_link_local"},
     "sqlite": _FILE,
@@ -28,10 +29,13 @@ FIELDS: Mapping[str, frozenset[str]] = {
 """The kinds, and the fields that each one takes."""
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "csv": ("root",),
+    "mysql": ("host", "database", "user"),
     "parquet": ("root",),
     "postgres": ("host", "database", "user"),
     "sqlite": ("path",),
 }
+_PORTS: Mapping[str, int] = {"mysql": 3306, "postgres": 5432}
+_TLS = ("prefer", "require", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class Connection:
     """A reference, `env:NAME` or `file:PATH`, never the password."""
     root: Path | None = None
     path: Path | None = None
+    tls: str = "prefer"
+    """`prefer` takes TLS if it is offered, `require` insists, `verify` checks the certificate."""
+    tls_ca: Path | None = None
+    """The certificates that `verify` trusts; None is the system's."""
     secret: str | None = field(default=None, repr=False)
 
     def serves(self, org_id: int) -> bool:
@@ -81,7 +89,9 @@ def parse_connection(name: str, table: Mapping[str, Any], folder: Path) -> Conne
         raise _invalid(name, "kind", f"must be one of {', '.join(sorted(FIELDS))}")
     _check_fields(name, kind, table)
     values = {key: _READERS[key](name, key, value) for key, value in table.items() if key != "kind"}
-    for key in ("root", "path"):
+    if kind in _PORTS:
+        values.setdefault("port", _PORTS[kind])
+    for key in ("root", "path", "tls_ca"):
         if key in values:
             values[key] = folder / values[key]
     if str(values.get("password") or "").startswith("file:"):
@@ -149,6 +159,15 @@ def _whole_number(low: int, high: int) -> Callable[[str, str, object], int]:
     return read
 
 
+def _one_of(known: Sequence[str]) -> Callable[[str, str, object], str]:
+    def read(name: str, key: str, value: object) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise _invalid(name, key, f"must be one of {', '.join(known)}")
+        return value
+
+    return read
+
+
 def _orgs(name: str, key: str, value: object) -> frozenset[int]:
     if not isinstance(value, list):
         raise _invalid(name, key, "must be a list of organisation ids")
@@ -167,4 +186,6 @@ _READERS: Mapping[str, Callable[[str, str, object], Any]] = {
     "password": _reference,
     "root": _local_path,
     "path": _local_path,
+    "tls": _one_of(_TLS),
+    "tls_ca": _local_path,
 }

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from staging.sources.connection import Connection
 from staging.sources.files.csv_source import CsvSource
 from staging.sources.files.parquet_source import ParquetSource
+from staging.sources.mysql import MysqlSource
 from staging.sources.postgres import PostgresSource
 from staging.sources.source import Source
 from staging.sources.sqlite.sqlite_source import SqliteSource
 
 _KINDS: Mapping[str, Callable[[Connection], Source]] = {
     "csv": CsvSource,
+    "mysql": MysqlSource,
     "parquet": ParquetSource,
     "postgres": PostgresSource,
     "sqlite": SqliteSource,

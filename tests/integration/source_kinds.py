@@ -14,9 +14,11 @@ from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.kinds import source_for
 from staging.sources.source import Source
+from tests.integration.mysql_database import connection_to as mysql_connection
+from tests.mariadb import MariaDb
 
 ROWS = 2_000
-ODD_NAME = 'a"; DROP TABLE x; -- 💥'
+ODD_NAME = 'a"; DROP TABLE x; -- `☃'  # MySQL's names end at U+FFFF
 COLUMNS = ("id", "name", "ratio", ODD_NAME)
 
 
@@ -94,6 +96,28 @@ def sqlite(folder: Path) -> Kind:
     things = SourceSpec("shelf", table="things")
     return Kind(
         source_for(Connection("shelf", "sqlite", path=folder / "shelf.db")),
+        things,
+        replace(things, table="empty"),
+        replace(things, table="thigns"),
+        "#/source/table",
+    )
+
+
+def mysql(server: MariaDb) -> Kind:
+    database = f"kind_{uuid.uuid4().hex[:8]}"
+    odd = ODD_NAME.replace("`", "``")
+    with server.connect() as root, root.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
+        for name in ("things", "empty"):
+            cursor.execute(
+                f"CREATE TABLE {database}.{name} (id bigint primary key, name varchar(50),"
+                f" ratio double, `{odd}` text)"
+            )
+        values = zip(*rows().to_pydict().values(), strict=True)
+        cursor.executemany(f"INSERT INTO {database}.things VALUES (%s, %s, %s, %s)", list(values))
+    things = SourceSpec("shelf", table="things")
+    return Kind(
+        source_for(mysql_connection(server, database)),
         things,
         replace(things, table="empty"),
         replace(things, table="thigns"),

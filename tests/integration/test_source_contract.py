@@ -14,10 +14,12 @@ from tests.rows import assert_same_rows
 from tests.source_reading import request, sizing, stage
 
 
-@pytest.fixture(scope="module", params=["postgres", "sqlite", "parquet", "csv"])
+@pytest.fixture(scope="module", params=["postgres", "mysql", "sqlite", "parquet", "csv"])
 def kind(request, tmp_path_factory) -> Kind:
     if request.param == "postgres":
         return source_kinds.postgres(request.getfixturevalue("postgres").dsn())
+    if request.param == "mysql":
+        return source_kinds.mysql(request.getfixturevalue("mariadb"))
     folder = tmp_path_factory.mktemp(request.param)
     makers = {
         "sqlite": source_kinds.sqlite,

@@ -10,7 +10,7 @@ from staging.sources.postgres.bounds import ReadBounds, batch_rows_for, stride_f
 from staging.sources.postgres.catalogue import Target
 from staging.sources.postgres.pages import PageRange, Stride, cut_pages, pages_below, strides
 from staging.sources.postgres.quoting import quote_literal, quote_name
-from staging.sources.postgres.relation import Relation, readings_of
+from staging.sources.postgres.relation import Relation
 from staging.sources.postgres.statement import SelectedColumn, Statement, Watch, with_watches
 from staging.sources.postgres.type_rules import (
     ColumnFacts,
@@ -19,6 +19,7 @@ from staging.sources.postgres.type_rules import (
     numeric_shape,
     rule_of,
 )
+from staging.sources.qualified_name import readings_of
 
 
 def facts(name: str, oid: int, modifier: int = -1, element: int = 0, dims: int = 0) -> ColumnFacts:

@@ -7,8 +7,6 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from staging.core.errors import Unrepresentable
-
 _EARLIEST_DAY = -2_440_588
 """The first date that Postgres has, day 0 of the Julian calendar, in days from 1970."""
 _LAST_DAY = 2_147_483_493 + _EARLIEST_DAY
@@ -55,12 +53,3 @@ def holds_zero(column: pa.Array) -> bool:
 def null_out(column: pa.Array, bad: pa.Array) -> pa.Array:
     """Put NULL where a value is bad."""
     return pc.if_else(bad, pa.scalar(None, column.type), column)
-
-
-def unrepresentable(column: str, count: int, kind: pa.DataType) -> Unrepresentable:
-    """Say which column holds values that have no form in its type, and how many were seen."""
-    values = "value" if count == 1 else "values"
-    return Unrepresentable(
-        f"column {column!r} holds at least {count} {values} that {kind} cannot represent; "
-        "filter them out, or set on_unrepresentable to null"
-    )

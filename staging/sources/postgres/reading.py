@@ -13,7 +13,6 @@ from staging.sources.connection import Connection
 from staging.sources.postgres.bounds import ReadBounds
 from staging.sources.postgres.engine import ENGINE_ERRORS, EngineSession
 from staging.sources.postgres.faults import of_engine
-from staging.sources.postgres.guards import unrepresentable
 from staging.sources.postgres.layout import UNCHANGED
 from staging.sources.postgres.session import NO_LIMIT, asking, server_name
 from staging.sources.postgres.shaping import Shaper
@@ -28,6 +27,7 @@ from staging.sources.postgres.statement import (
 from staging.sources.postgres.stop import stop_backend
 from staging.sources.source import NULL, ReadRequest, planned_spec
 from staging.sources.stoppable import StoppableReading
+from staging.sources.unrepresentable import unrepresentable
 
 _COUNTING = timedelta(minutes=1)
 

@@ -8,7 +8,7 @@ import psycopg
 from staging.core.errors import FieldError, SourceUnsupported, UnknownTable
 from staging.sources.nearest import nearest_names
 from staging.sources.postgres.quoting import quote_name
-from staging.sources.table_names import readings_of
+from staging.sources.qualified_name import readings_of
 
 _FIND = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text

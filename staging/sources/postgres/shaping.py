@@ -6,10 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from staging.core.errors import SourceChanged
-from staging.sources.postgres.guards import holds_zero, null_out, out_of_range, unrepresentable
+from staging.sources.postgres.guards import holds_zero, null_out, out_of_range
 from staging.sources.postgres.statement import SelectedColumn, Statement, Watch
 from staging.sources.postgres.type_rules import Guard
 from staging.sources.source import NULL, ReadRequest
+from staging.sources.unrepresentable import unrepresentable
 
 
 class Shaper:

@@ -18,6 +18,7 @@ from staging.sources.postgres.catalogue import Target, describe_target
 from staging.sources.postgres.pages import PageRange
 from staging.sources.postgres.quoting import quote_literal, quote_name
 from staging.sources.postgres.type_rules import ColumnFacts, Guard, TypeRule, rule_of
+from staging.sources.target_form import check_target_form
 
 _WRONG_FILTER = ("22", "42883", "42804", "42846", "42725")
 """SQLSTATEs of a value or an operator that does not suit its column."""
@@ -116,7 +117,7 @@ def compile_statement(
 
     The session must be outside a transaction.  Raises what Source.describe raises.
     """
-    _check_form(connection, spec)
+    check_target_form(connection, spec)
     target = describe_target(session, spec)
     rules = {each.name: SelectedColumn(each, rule_of(each)) for each in target.columns}
     chosen = choose_columns(spec, [each.name for each in target.columns])
@@ -148,16 +149,6 @@ def with_watches(
 
     columns = tuple(replace(each, watch=choose(each)) for each in statement.columns)
     return replace(statement, columns=columns)
-
-
-def _check_form(connection: Connection, spec: SourceSpec) -> None:
-    problem = None
-    if spec.query is not None and not connection.allow_query:
-        problem = f"connection {connection.name} does not allow queries; name a table"
-    if spec.path is not None:
-        problem = f"connection {connection.name} has tables, not paths"
-    if problem:
-        raise InvalidValue(problem, [FieldError(spec.pointer, problem)])
 
 
 _SYMBOLS: Mapping[str, str] = {"!=": "<>", "in": "IN", "not_in": "NOT IN", "like": "LIKE"}

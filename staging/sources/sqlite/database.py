@@ -18,8 +18,8 @@ from staging.core.errors import (
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.nearest import nearest_names
+from staging.sources.qualified_name import readings_of
 from staging.sources.sqlite.affinity import ColumnRule, rule_of_declared
-from staging.sources.table_names import readings_of
 
 _BUSY_SECONDS = 5.0
 _TABLES = """

@@ -1,0 +1,57 @@
+"""Reach a MySQL server: checked addresses, a greeting in time, and a line that notices a death."""
+
+import socket
+
+from staging.core.errors import SourceUnavailable
+from staging.sources.addresses import checked_addresses
+from staging.sources.connection import Connection
+
+_CONNECT_SECONDS = 4
+_KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, 30),
+    (socket.TCP_KEEPINTVL, 10),
+    (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_USER_TIMEOUT, 15_000),
+    (socket.TCP_NODELAY, 1),
+)
+
+
+def open_socket(connection: Connection, server: str) -> socket.socket:
+    """Connect to the first address that answers; the server's greeting waits to be read.
+
+    Raises SourceUnavailable, or SourceAuth if an address is forbidden.
+    """
+    failed: OSError | None = None
+    for family, address in _addresses(connection):
+        line = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            return _greeted(line, address)
+        except OSError as error:
+            line.close()
+            failed = error
+    raise SourceUnavailable(f"{server} does not accept connections") from failed
+
+
+def _addresses(connection: Connection) -> list[tuple[int, str | tuple[str, int]]]:
+    if connection.host.startswith("/"):
+        return [(socket.AF_UNIX, connection.host)]
+    found = checked_addresses(
+        connection.host, connection.port, allow_link_local=connection.allow_link_local
+    )
+    return [
+        (socket.AF_INET6 if ":" in each else socket.AF_INET, (each, connection.port))
+        for each in found
+    ]
+
+
+def _greeted(line: socket.socket, address: str | tuple[str, int]) -> socket.socket:
+    """Wait for the greeting, which the server sends at once: one that is silent is no server."""
+    line.settimeout(_CONNECT_SECONDS)
+    line.connect(address)
+    if not line.recv(1, socket.MSG_PEEK):
+        raise ConnectionResetError
+    if line.family != socket.AF_UNIX:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            line.setsockopt(socket.IPPROTO_TCP, option, value)
+    return line
