@@ -65,7 +65,8 @@ def _text_rule(characters: str) -> TypeRule:
 
 _NEVER_REPLACED = (
     "IF(CHAR_LENGTH({1}) - CHAR_LENGTH(REPLACE({1}, '?', '')) <> CHAR_LENGTH({0}) - CHAR_LENGTH("
-    "REPLACE({0}, CONVERT('?' USING {2}), CONVERT('' USING {2}))), _binary '\\\\xff', {1})"
+    "REPLACE({0} COLLATE {2}_bin, CONVERT('?' USING {2}), CONVERT('' USING {2}))), "
+    "CAST(X'FF' AS BINARY), CAST({1} AS BINARY))"
 )
 """A server puts `?` in place of what it cannot convert; then send what is no UTF-8 instead."""
 
