@@ -35,6 +35,10 @@ def add(
     password: Annotated[
         str | None, typer.Option(metavar="REFERENCE", help="env:NAME or file:PATH, never itself.")
     ] = None,
+    tls: Annotated[
+        str | None, typer.Option(metavar="HOW", help="mysql: prefer, require or verify.")
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="mysql: certificates to trust.")] = None,
     root: Annotated[Path | None, typer.Option(help="parquet and csv: the folder.")] = None,
     path: Annotated[Path | None, typer.Option(help="sqlite: the database's file.")] = None,
     org: Annotated[
@@ -61,6 +65,8 @@ def add(
         "database": database,
         "user": user,
         "password": password,
+        "tls": tls,
+        "tls_ca": _absolute(tls_ca),
         "root": _absolute(root),
         "path": _absolute(path),
         "orgs": org,

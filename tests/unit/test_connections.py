@@ -44,6 +44,17 @@ def test_a_connection_is_read_as_it_is_written(tmp_path):
     )
 
 
+def test_a_mysql_connection_has_its_own_port_and_says_how_it_asks_for_tls(tmp_path):
+    text = '[connections.shop]\nkind = "mysql"\nhost = "db"\ndatabase = "shop"\nuser = "reader"\n'
+    plain = registry(tmp_path, text).get(1, "shop")
+    checked = registry(tmp_path, f'{text}tls = "verify"\ntls_ca = "ca.pem"\n').get(1, "shop")
+
+    assert (plain.port, plain.tls, plain.tls_ca) == (3306, "prefer", None)
+    assert (checked.tls, checked.tls_ca) == ("verify", tmp_path / "ca.pem")
+    problems = registry(tmp_path, f'{text}tls = "no"\n').problems()
+    assert problems == {"shop": "connection shop: tls must be one of prefer, require, verify"}
+
+
 def test_paths_start_at_the_folder_of_the_file(tmp_path):
     found = registry(
         tmp_path,
