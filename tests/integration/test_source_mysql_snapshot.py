@@ -140,7 +140,8 @@ def test_a_small_table_a_view_and_a_table_without_a_key_stay_whole(db):
 def test_null_keys_are_a_partition_of_their_own(db):
     db.run(
         "CREATE OR REPLACE TABLE loose (k bigint, a char(32), b char(32), KEY (k))",
-        f"INSERT INTO loose SELECT IF(seq % 10, CAST(seq AS SIGNED) - 30000, NULL), {FILLER} FROM seq_1_to_60000",
+        "INSERT INTO loose"
+        f" SELECT IF(seq % 10, CAST(seq AS SIGNED) - 30000, NULL), {FILLER} FROM seq_1_to_60000",
         "ANALYZE TABLE loose",
     )
     staged = db.stage("loose", BEST_EFFORT)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from staging.sources.mysql.catalogue import Column
-from staging.sources.mysql.rows import Row, Rows
+from staging.sources.mysql.packets import Row
+from staging.sources.mysql.rows import Rows
 from staging.sources.mysql.values import array_of
 
 _MOST_ROWS = 32_768

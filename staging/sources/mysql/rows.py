@@ -6,9 +6,9 @@ from typing import Any
 
 from pymysql.cursors import SSCursor
 
-_UNSIGNED, _BINARY_CHARACTERS = 0x20, 63
+from staging.sources.mysql.packets import Row, decoded_rows
 
-Row = tuple[bytes | None, ...]
+_UNSIGNED, _BINARY_CHARACTERS = 0x20, 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Rows:
         self._cursor.execute(sql)
         # PyMySQL's description leaves out the flags and the collation.
         self._result = self._cursor._result
+        self._line = raw._rfile
         self.fields = tuple(
             Field(
                 each.name,
@@ -55,7 +56,15 @@ class Rows:
         )
 
     def __iter__(self) -> Iterator[Row]:
-        yield from self._cursor.fetchall_unbuffered()
+        """Give the rows; raises MySQLError if the server stops or the line breaks."""
+        try:
+            yield from decoded_rows(self._line, len(self.fields))
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self.abandon()
+            raise
+        self.abandon()
 
     @property
     def is_open(self) -> bool:
@@ -63,7 +72,7 @@ class Rows:
         return bool(self._result.unbuffered_active)
 
     def abandon(self) -> None:
-        """Leave the rest unread; only closing the session is possible after that.
+        """Read no more; unless all was read, only closing the session is possible after that.
 
         Otherwise PyMySQL would read all of it when the cursor is deleted.
         """

@@ -71,7 +71,7 @@ class Session:
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one query and give its few rows; values are bytes, or None."""
-        return list(self.stream(sql))
+        return [tuple(row) for row in self.stream(sql)]
 
     def ask_texts(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one query on the server's catalogue and give its rows; values are str, or None."""
