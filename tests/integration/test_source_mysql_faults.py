@@ -87,6 +87,16 @@ def test_a_server_that_never_answers_is_unavailable_within_five_seconds(db):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\x00\x00\x00\x00\x00"])
+def test_what_is_no_mysql_server_is_said_to_be_none(db, greeting):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=lambda: listener.accept()[0].sendall(greeting))
+        answering.start()
+        with pytest.raises(SourceUnsupported, match="is no MySQL server"):
+            db.with_changes(port=listener.getsockname()[1]).describe(SPEC)
+        answering.join()
+
+
 def test_a_server_is_reached_through_its_socket(db):
     source = db.with_changes(host=str(db.server.folder / "socket"))
 

@@ -56,7 +56,7 @@ def decoded(packet: bytes, width: int) -> Row:
 
 def _packet(line: BinaryIO) -> bytes:
     """Read one packet; one of the greatest length goes on in the next."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         header = _exactly(line, 4)
         size = header[0] | header[1] << 8 | header[2] << 16

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pymysql import MySQLError
 from pymysql.cursors import SSCursor
 
 from staging.sources.mysql.packets import Row, decoded_rows
@@ -59,9 +60,7 @@ class Rows:
         """Give the rows; raises MySQLError if the server stops or the line breaks."""
         try:
             yield from decoded_rows(self._line, len(self.fields))
-        except GeneratorExit:
-            raise
-        except BaseException:
+        except MySQLError:
             self.abandon()
             raise
         self.abandon()
