@@ -35,9 +35,7 @@ async def check_source(parts: Wiring, org_id: int, source: SourceBody) -> None:
     spec = source.spec()
     _check_options(connection, source)
     try:
-        await parts.sources.ask(
-            lambda: _describe(connection, spec, source.partition_by), PATIENCE_SECONDS
-        )
+        await parts.sources.ask(lambda: _describe(connection, spec), PATIENCE_SECONDS)
     except InvalidValue as wrong:
         raise _at_their_place(wrong, spec) from wrong
     except SourceUnsupported as wrong:
@@ -54,17 +52,17 @@ def _check_options(connection: Connection, source: SourceBody) -> None:
             raise _refused(option, f"{option} is not supported by kind {connection.kind}")
 
 
-def _describe(connection: Connection, spec: SourceSpec, hint: str | None) -> None:
-    schema = source_for(connection.resolved()).describe(_asked(spec, hint))
+def _describe(connection: Connection, spec: SourceSpec) -> None:
+    schema = source_for(connection.resolved()).describe(_asked(spec))
     check_incremental(spec, schema)
 
 
-def _asked(spec: SourceSpec, hint: str | None) -> SourceSpec:
+def _asked(spec: SourceSpec) -> SourceSpec:
     """Add a filter that names the column to partition by, so that the source looks it up too."""
     newer = spec.newer_only()
-    if hint is None:
+    if spec.partition_by is None:
         return newer
-    return replace(newer, filters=(*newer.filters, Filter(hint, "not_null")))
+    return replace(newer, filters=(*newer.filters, Filter(spec.partition_by, "not_null")))
 
 
 def _at_their_place(wrong: InvalidValue, spec: SourceSpec) -> InvalidValue:
