@@ -58,8 +58,9 @@ fmt: $(STAMP) ## Format the code
 openapi: $(STAMP) ## Write docs/openapi.json anew
 	$(BIN)/python -m api.openapi
 
-reference: $(STAMP) ## Write docs/reference/settings.md and commands.md anew
+reference: $(STAMP) ## Write the pages of settings, commands and types anew
 	$(BIN)/python -m staging.cli.reference
+	$(BIN)/python -m tests.type_matrix
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,16 @@ import psutil
 from benchmarks.ground import Ground
 
 _PREFIX = "/api/v1/staging"
-_SOURCE = {"connection": "warehouse", "table": "public.lineitem"}
 _WAIT_SECONDS = 50
 _ENDED = {"completed", "failed", "cancelled", "expired"}
+
+
+def source_of(table: str) -> dict[str, str]:
+    """Name a table of the ground's Postgres, as a request does."""
+    return {"connection": "warehouse", "table": table}
+
+
+_LINEITEM = source_of("public.lineitem")
 
 
 class Jobs:
@@ -22,9 +30,9 @@ class Jobs:
     def __init__(self, api_url: str) -> None:
         self._http = httpx2.Client(base_url=api_url + _PREFIX, timeout=_WAIT_SECONDS + 20)
 
-    def create(self, **options: int) -> str:
-        """POST a job for lineitem; give its id."""
-        answer = self._http.post("/jobs", json={"source": _SOURCE, "options": options})
+    def create(self, source: dict[str, str] = _LINEITEM, **options: int) -> str:
+        """POST a job; give its id."""
+        answer = self._http.post("/jobs", json={"source": source, "options": options})
         answer.raise_for_status()
         return str(answer.json()["job_id"])
 
@@ -77,18 +85,29 @@ def task_peak_bytes(place: Ground) -> int:
 
     Asked after a run, so that watching costs the run nothing.
     """
+    return max((_peak_bytes(each) for each in _task_processes(place)), default=0)
+
+
+def forget_task_peaks(place: Ground) -> None:
+    """Let the peaks begin anew from what the workers hold now (Linux: clear_refs)."""
+    for process in _task_processes(place):
+        with suppress(OSError):
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def _task_processes(place: Ground) -> Iterator[psutil.Process]:
     if place.ray_pid is None:
-        return 0
-    workers = psutil.Process(place.ray_pid).children(recursive=True)
-    return max((_peak_bytes(each) for each in workers), default=0)
+        return
+    for process in psutil.Process(place.ray_pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if "".join(process.cmdline()).startswith("ray::"):
+                yield process
 
 
 def _peak_bytes(process: psutil.Process) -> int:
     try:
-        if not "".join(process.cmdline()).startswith("ray::"):
-            return 0
         status = Path(f"/proc/{process.pid}/status").read_text()
-    except (psutil.Error, OSError):
+    except OSError:
         return 0
     peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(peaks[0]) * 1024 if peaks else 0

@@ -64,7 +64,7 @@ def add(
         "port": port,
         "database": database,
         "user": user,
-        "password": password,
+        "password": _from_here(password),
         "tls": tls,
         "tls_ca": _absolute(tls_ca),
         "root": _absolute(root),
@@ -166,6 +166,12 @@ def _shown(entry: Any) -> dict[str, Any]:
 
 def _say(text: str, shown: dict[str, Any], *, as_json: bool) -> None:
     typer.echo(json.dumps(shown) if as_json else text)
+
+
+def _from_here(reference: str | None) -> str | None:
+    """Let `file:PATH` start at this command's folder, as the other paths do."""
+    scheme, _, path = (reference or "").partition(":")
+    return f"file:{_absolute(Path(path))}" if scheme == "file" and path else reference
 
 
 def _absolute(given: Path | None) -> str | None:

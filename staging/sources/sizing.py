@@ -24,11 +24,13 @@ class Sizing:
     def parts(self, total_bytes: float) -> int:
         """Count the parts of about the target size, a multiple of `readers` where sizes allow.
 
-        With a multiple no reader is idle at the end; parts never shrink much below half the
-        target.
+        With a multiple no reader is idle at the end.  A part has from 0.55 to 1.1 times the
+        target, or there is one part, or a part for each reader is not to be had.
         """
-        parts = max(1, math.ceil(total_bytes / self.target_bytes))
-        if parts == 1:
+        parts = math.ceil(total_bytes / self.target_bytes)
+        if parts <= 1:
             return 1
-        even = math.ceil(parts / self.readers) * self.readers
-        return even if total_bytes / even >= _LEAST_SHARE * self.target_bytes else parts
+        rounds = math.ceil(parts / self.readers)
+        if total_bytes / (rounds * self.readers) < _LEAST_SHARE * self.target_bytes:
+            rounds -= 1
+        return rounds * self.readers or parts

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -39,3 +41,32 @@ def stopped(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def stopped_between_writes(pid: int, catalog: Path) -> Iterator[None]:
+    """Stop a process at an instant when it has no lock of the SQLite catalog.
+
+    One that is stopped inside a transaction shuts every other writer out, with 503: that is
+    SQLite's way, and not what is asked here.
+    """
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with stopped(pid):
+            if _may_be_written(catalog):
+                yield
+                return
+        time.sleep(0.05)
+    raise AssertionError("the process always has a lock of the catalog")
+
+
+def _may_be_written(catalog: Path) -> bool:
+    connection = sqlite3.connect(catalog, timeout=1, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return True

@@ -5,7 +5,7 @@ import time
 import psycopg
 import pytest
 
-from tests.faults.processes import an_attempt_of, stopped
+from tests.faults.processes import an_attempt_of, stopped, stopped_between_writes
 from tests.rows import assert_same_rows
 
 CHUNK = 1 << 20
@@ -119,7 +119,7 @@ def test_a_cancel_takes_hold_when_the_worker_is_back(service, stack, slow_table)
     job_id = begin(service, table)
     service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
 
-    with stopped(stack.pid_of("worker")):
+    with stopped_between_writes(stack.pid_of("worker"), stack.folder.catalog):
         assert service.http.delete(f"/jobs/{job_id}").status_code == 202
         published = service.job(job_id)["progress"]["chunks_published"]
         time.sleep(10)

@@ -37,6 +37,13 @@ def connections(tmp_path, file):
     return run
 
 
+def test_the_path_of_a_secret_starts_where_the_command_is_typed(connections, file, tmp_path):
+    connections("add", "warehouse", *POSTGRES, "--password", "file:secrets/warehouse")
+
+    written = tomllib.loads(file.read_text())["connections"]["warehouse"]["password"]
+    assert written == f"file:{tmp_path}/secrets/warehouse"
+
+
 def test_what_is_added_is_written_as_the_contract_has_it(connections, file):
     done = connections(
         "add", "warehouse", *POSTGRES, "--port", 5433, "--password", "env:WAREHOUSE_PASSWORD",

@@ -1,0 +1,72 @@
+"""Every page of docs/how-to does what it says when its blocks are run one after the other."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.mariadb import temporary_mariadb
+from tests.stack import RunningStack
+
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("stage-from-*.md"))
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_SCRIPTS: Mapping[str, Callable[[str], str]] = {
+    "sh": str,
+    "python": "python - <<'PYTHON'\n{}PYTHON\n".format,
+}
+
+
+def blocks(page: Path, *languages: str) -> Iterator[tuple[str, str]]:
+    for _, language, body in _BLOCK.findall(page.read_text()):
+        if language in languages:
+            yield language, textwrap.dedent(body)
+
+
+@contextmanager
+def a_shop_on_mariadb(page: Path) -> Iterator[dict[str, str]]:
+    """The server that the page asks for, with the table it stages; its own port for the page's."""
+    with temporary_mariadb() as server:
+        with server.connect() as root, root.cursor() as cursor:
+            cursor.execute("CREATE DATABASE shop")
+            cursor.execute("CREATE TABLE shop.orders (id bigint PRIMARY KEY, customer_id int)")
+            cursor.execute("INSERT INTO shop.orders SELECT seq, seq % 7 FROM shop.seq_1_to_1000")
+            for _, script in blocks(page, "sql"):
+                for statement in script.strip().rstrip(";").split(";"):
+                    cursor.execute(statement)
+        yield {"3306": str(server.port)}
+
+
+NEEDS = {"stage-from-mysql.md": a_shop_on_mariadb}
+
+
+@contextmanager
+def nothing_more(_page: Path) -> Iterator[dict[str, str]]:
+    yield {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_works_as_it_is_written(page: Path, stack: RunningStack, tmp_path: Path):
+    with NEEDS.get(page.name, nothing_more)(page) as replaced:
+        script = "".join(_SCRIPTS[each](body) for each, body in blocks(page, *_SCRIPTS))
+        for written, real in replaced.items():
+            script = script.replace(written, real)
+
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            check=False,
+            cwd=tmp_path,
+            env=stack.environment
+            | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.rglob("*.parquet")), "a page that stages ends with the files"
