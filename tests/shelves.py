@@ -1,6 +1,7 @@
-"""File sources for tests: the same small table as SQLite, Parquet and CSV, and its rows."""
+"""File sources for tests: the same small table in every format, and its rows."""
 
 import datetime
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     dated = rows.append_column(
         "day", pa.array([datetime.date(2000, 1, 1 + n % 28) for n in range(_ROWS)])
     )
-    for name in ("parquet", "csv"):
+    for name in ("parquet", "csv", "json"):
         (root / name).mkdir()
     with sqlite3.connect(root / "shelf.db") as database:
         database.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT, ratio REAL)")
@@ -41,10 +42,13 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     pq.write_table(dated.slice(0, half), root / "parquet" / "a.parquet")
     pq.write_table(dated.slice(half), root / "parquet" / "b.parquet", row_group_size=500)
     pa.csv.write_csv(dated, root / "csv" / "things.csv")
+    lines = "".join(json.dumps(row) + "\n" for row in rows.to_pylist())
+    (root / "json" / "things.jsonl").write_text(lines)
     return {
         "sqlite": ({"connection": "shelf_sqlite", "table": "things"}, rows),
         "parquet": ({"connection": "shelf_parquet", "path": "*.parquet"}, dated),
         "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
+        "json": ({"connection": "shelf_json", "path": "things.jsonl"}, rows),
     }
 
 
@@ -60,4 +64,8 @@ root = "parquet"
 [connections.shelf_csv]
 kind = "csv"
 root = "csv"
+
+[connections.shelf_json]
+kind = "json"
+root = "json"
 """

@@ -26,7 +26,7 @@ def add(
     *,
     name: Name,
     kind: Annotated[
-        str, typer.Option("--kind", "-k", help="postgres, mysql, sqlite, parquet or csv.")
+        str, typer.Option("--kind", "-k", help="postgres, mysql, sqlite, parquet, csv or json.")
     ],
     host: Annotated[str | None, typer.Option(help="Server kinds: its host.")] = None,
     port: Annotated[int | None, typer.Option(help="Server kinds: its port.")] = None,
@@ -39,7 +39,7 @@ def add(
         str | None, typer.Option(metavar="HOW", help="mysql: prefer, require or verify.")
     ] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="mysql: certificates to trust.")] = None,
-    root: Annotated[Path | None, typer.Option(help="parquet and csv: the folder.")] = None,
+    root: Annotated[Path | None, typer.Option(help="parquet, csv and json: the folder.")] = None,
     path: Annotated[Path | None, typer.Option(help="sqlite: the database's file.")] = None,
     org: Annotated[
         list[int] | None, typer.Option(help="Who may use it; may be repeated; else all.")

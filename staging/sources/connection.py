@@ -21,6 +21,7 @@ _FOLDER = _SHARED | {"root"}
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "csv": _FOLDER,
+    "json": _FOLDER,
     "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
     "parquet": _FOLDER,
     "postgres": _SERVER | {"allow_link_local"},
@@ -29,6 +30,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
 """The kinds, and the fields that each one takes."""
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "csv": ("root",),
+    "json": ("root",),
     "mysql": ("host", "database", "user"),
     "parquet": ("root",),
     "postgres": ("host", "database", "user"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from staging.sources.connection import Connection
 from staging.sources.files.csv_source import CsvSource
+from staging.sources.files.json_source import JsonSource
 from staging.sources.files.parquet_source import ParquetSource
 from staging.sources.mysql import MysqlSource
 from staging.sources.postgres import PostgresSource
@@ -12,6 +13,7 @@ from staging.sources.sqlite.sqlite_source import SqliteSource
 
 _KINDS: Mapping[str, Callable[[Connection], Source]] = {
     "csv": CsvSource,
+    "json": JsonSource,
     "mysql": MysqlSource,
     "parquet": ParquetSource,
     "postgres": PostgresSource,

@@ -1,6 +1,7 @@
 """The same small table in every kind of source."""
 
 import csv
+import json
 import sqlite3
 import uuid
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from staging.core.source_spec import SourceSpec
+from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.kinds import source_for
 from staging.sources.source import Source
@@ -141,6 +142,17 @@ def csv_files(folder: Path) -> Kind:
         _write_csv(folder / "things" / f"{name}.csv", part)
     _write_csv(folder / "empty.csv", table.schema.empty_table())
     return _files(folder, "csv")
+
+
+def json_lines(folder: Path) -> Kind:
+    (folder / "things").mkdir()
+    table = rows()
+    for name, part in (("a", table.slice(0, 700)), ("b", table.slice(700))):
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in part.to_pylist())
+        (folder / "things" / f"{name}.json").write_text("".join(lines))
+    kind = _files(folder, "json")
+    nothing = replace(kind.things, filters=(Filter("id", "=", -1),))  # no line, no members
+    return replace(kind, empty=nothing)
 
 
 def _files(folder: Path, kind: str) -> Kind:

@@ -14,7 +14,7 @@ from tests.rows import assert_same_rows
 from tests.source_reading import request, sizing, stage
 
 
-@pytest.fixture(scope="module", params=["postgres", "mysql", "sqlite", "parquet", "csv"])
+@pytest.fixture(scope="module", params=["postgres", "mysql", "sqlite", "parquet", "csv", "json"])
 def kind(request, tmp_path_factory) -> Kind:
     if request.param == "postgres":
         return source_kinds.postgres(request.getfixturevalue("postgres").dsn())
@@ -25,6 +25,7 @@ def kind(request, tmp_path_factory) -> Kind:
         "sqlite": source_kinds.sqlite,
         "parquet": source_kinds.parquet,
         "csv": source_kinds.csv_files,
+        "json": source_kinds.json_lines,
     }
     return makers[request.param](folder)
 
