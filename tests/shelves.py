@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -38,6 +39,9 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
         database.executemany(
             "INSERT INTO things VALUES (?, ?, ?)", zip(*rows.to_pydict().values(), strict=True)
         )
+    with duckdb.connect(str(root / "shelf.duckdb")) as engine:
+        engine.register("dated", dated)
+        engine.execute("CREATE TABLE things AS SELECT * FROM dated")
     half = _ROWS // 2
     pq.write_table(dated.slice(0, half), root / "parquet" / "a.parquet")
     pq.write_table(dated.slice(half), root / "parquet" / "b.parquet", row_group_size=500)
@@ -46,6 +50,7 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     (root / "json" / "things.jsonl").write_text(lines)
     return {
         "sqlite": ({"connection": "shelf_sqlite", "table": "things"}, rows),
+        "duckdb": ({"connection": "shelf_duckdb", "table": "things"}, dated),
         "parquet": ({"connection": "shelf_parquet", "path": "*.parquet"}, dated),
         "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
         "json": ({"connection": "shelf_json", "path": "things.jsonl"}, rows),
@@ -56,6 +61,10 @@ CONNECTIONS = """
 [connections.shelf_sqlite]
 kind = "sqlite"
 path = "shelf.db"
+
+[connections.shelf_duckdb]
+kind = "duckdb"
+path = "shelf.duckdb"
 
 [connections.shelf_parquet]
 kind = "parquet"

@@ -2,10 +2,12 @@
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+from tests.integration import test_source_duckdb as duckdb
+from tests.integration import test_source_json as json_lines
 from tests.integration import test_source_mysql_types as mysql
 from tests.integration import test_source_postgres_types as postgres
 from tests.integration import test_source_sqlite as sqlite
@@ -24,11 +26,18 @@ _LONGEST = 44
 
 def page_text() -> str:
     """Give the whole page, a table a kind."""
-    tables = {"postgres": _postgres(), "mysql": _mysql(), "sqlite": _sqlite()}
+    tables = {
+        "postgres": _postgres(),
+        "mysql": _mysql(),
+        "sqlite": _plain(sqlite.DECLARED, sqlite.STRAY),
+        "duckdb": _plain(duckdb.DECLARED, duckdb.STRAY),
+        "json": _plain((("", *each) for each in json_lines.DECLARED), ()),
+    }
     return _HEAD + "".join(_table(kind, rows) for kind, rows in tables.items())
 
 
 Row = tuple[str, str, str, str]
+Written = tuple[str, str, str, object]
 
 
 def _postgres() -> Iterator[Row]:
@@ -49,10 +58,10 @@ def _mysql() -> Iterator[Row]:
             yield declared, value, _UNREPRESENTABLE, ""
 
 
-def _sqlite() -> Iterator[Row]:
-    for declared, written, arrow, value in sqlite.DECLARED:
-        yield declared or "(none)", written, arrow, _shown(value)
-    for declared, written in sqlite.STRAY:
+def _plain(exact: Iterable[Written], stray: Iterable[tuple[str, str]]) -> Iterator[Row]:
+    for declared, written, arrow, value in exact:
+        yield declared, written, arrow, _shown(value)
+    for declared, written in stray:
         yield declared, written, _UNREPRESENTABLE, ""
 
 

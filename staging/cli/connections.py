@@ -18,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     help="Register and test sources.",
 )
+_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv or json."
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name.")]
 
 
@@ -26,7 +27,8 @@ def add(
     *,
     name: Name,
     kind: Annotated[
-        str, typer.Option("--kind", "-k", help="postgres, mysql, sqlite, parquet, csv or json.")
+        str,
+        typer.Option("--kind", "-k", help="postgres, mysql, sqlite, duckdb, parquet, csv or json."),
     ],
     host: Annotated[str | None, typer.Option(help="Server kinds: its host.")] = None,
     port: Annotated[int | None, typer.Option(help="Server kinds: its port.")] = None,
@@ -40,7 +42,9 @@ def add(
     ] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="mysql: certificates to trust.")] = None,
     root: Annotated[Path | None, typer.Option(help="parquet, csv and json: the folder.")] = None,
-    path: Annotated[Path | None, typer.Option(help="sqlite: the database's file.")] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="sqlite and duckdb: the database's file.")
+    ] = None,
     org: Annotated[
         list[int] | None, typer.Option(help="Who may use it; may be repeated; else all.")
     ] = None,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from staging.sources.connection import Connection
+from staging.sources.duckdb.duckdb_source import DuckdbSource
 from staging.sources.files.csv_source import CsvSource
 from staging.sources.files.json_source import JsonSource
 from staging.sources.files.parquet_source import ParquetSource
@@ -13,6 +14,7 @@ from staging.sources.sqlite.sqlite_source import SqliteSource
 
 _KINDS: Mapping[str, Callable[[Connection], Source]] = {
     "csv": CsvSource,
+    "duckdb": DuckdbSource,
     "json": JsonSource,
     "mysql": MysqlSource,
     "parquet": ParquetSource,

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -97,6 +98,26 @@ def sqlite(folder: Path) -> Kind:
     things = SourceSpec("shelf", table="things")
     return Kind(
         source_for(Connection("shelf", "sqlite", path=folder / "shelf.db")),
+        things,
+        replace(things, table="empty"),
+        replace(things, table="thigns"),
+        "#/source/table",
+    )
+
+
+def duckdb_file(folder: Path) -> Kind:
+    odd = ODD_NAME.replace('"', '""')
+    with duckdb.connect(str(folder / "shelf.duckdb")) as database:
+        for name in ("things", "empty"):
+            database.execute(
+                f'CREATE TABLE {name} (id BIGINT, name VARCHAR, ratio DOUBLE, "{odd}" VARCHAR)'
+            )
+        every = rows()
+        database.register("every", every)
+        database.execute("INSERT INTO things SELECT * FROM every")
+    things = SourceSpec("shelf", table="things")
+    return Kind(
+        source_for(Connection("shelf", "duckdb", path=folder / "shelf.duckdb")),
         things,
         replace(things, table="empty"),
         replace(things, table="thigns"),

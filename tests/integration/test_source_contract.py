@@ -14,7 +14,9 @@ from tests.rows import assert_same_rows
 from tests.source_reading import request, sizing, stage
 
 
-@pytest.fixture(scope="module", params=["postgres", "mysql", "sqlite", "parquet", "csv", "json"])
+@pytest.fixture(
+    scope="module", params=["postgres", "mysql", "sqlite", "parquet", "csv", "json", "duckdb"]
+)
 def kind(request, tmp_path_factory) -> Kind:
     if request.param == "postgres":
         return source_kinds.postgres(request.getfixturevalue("postgres").dsn())
@@ -22,6 +24,7 @@ def kind(request, tmp_path_factory) -> Kind:
         return source_kinds.mysql(request.getfixturevalue("mariadb"))
     folder = tmp_path_factory.mktemp(request.param)
     makers = {
+        "duckdb": source_kinds.duckdb_file,
         "sqlite": source_kinds.sqlite,
         "parquet": source_kinds.parquet,
         "csv": source_kinds.csv_files,

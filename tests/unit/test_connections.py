@@ -123,7 +123,10 @@ def test_a_literal_password_is_refused_and_never_shown(tmp_path, literal):
         ('host = ""', "host must be a text that is not empty"),
         ('host = "169.254.169.254"', "host is link-local; allow_link_local = true permits it"),
         ('hots = "a"', "hots is not a field of kind postgres; nearest: host"),
-        ('kind = "oracle"', "kind must be one of csv, json, mysql, parquet, postgres, sqlite"),
+        (
+            'kind = "oracle"',
+            "kind must be one of csv, duckdb, json, mysql, parquet, postgres, sqlite",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path, line, problem):
