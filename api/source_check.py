@@ -21,8 +21,8 @@ from staging.sources.incremental import check_incremental
 from staging.sources.kinds import source_for
 
 PATIENCE_SECONDS = 5.0
-_KINDS_WITH: Mapping[str, frozenset[str]] = {"version": frozenset()}
-"""Which kinds support an option of a source; more will."""
+_KINDS_WITH: Mapping[str, frozenset[str]] = {"version": frozenset({"delta"})}
+"""Which kinds support an option of a source."""
 _log = structlog.get_logger(__name__)
 
 

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from deltalake import write_deltalake
 
 _ROWS = 5_000
 
@@ -43,6 +44,8 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
         engine.register("dated", dated)
         engine.execute("CREATE TABLE things AS SELECT * FROM dated")
     half = _ROWS // 2
+    write_deltalake(root / "lake" / "things", dated.slice(0, half))
+    write_deltalake(root / "lake" / "things", dated.slice(half), mode="append")
     pq.write_table(dated.slice(0, half), root / "parquet" / "a.parquet")
     pq.write_table(dated.slice(half), root / "parquet" / "b.parquet", row_group_size=500)
     pa.csv.write_csv(dated, root / "csv" / "things.csv")
@@ -51,6 +54,7 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     return {
         "sqlite": ({"connection": "shelf_sqlite", "table": "things"}, rows),
         "duckdb": ({"connection": "shelf_duckdb", "table": "things"}, dated),
+        "delta": ({"connection": "shelf_delta", "path": "things", "version": 1}, dated),
         "parquet": ({"connection": "shelf_parquet", "path": "*.parquet"}, dated),
         "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
         "json": ({"connection": "shelf_json", "path": "things.jsonl"}, rows),
@@ -65,6 +69,10 @@ path = "shelf.db"
 [connections.shelf_duckdb]
 kind = "duckdb"
 path = "shelf.duckdb"
+
+[connections.shelf_delta]
+kind = "delta"
+root = "lake"
 
 [connections.shelf_parquet]
 kind = "parquet"

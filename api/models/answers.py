@@ -67,6 +67,7 @@ class SourceAnswer(Answer):
     filters: list[FilterAnswer]
     incremental: IncrementalAnswer | None = None
     partition_by: str | None = None
+    version: int | str | None = None
 
 
 class OptionsAnswer(Answer):

@@ -65,7 +65,10 @@ class SourceBody(Body):
     incremental: IncrementalBody | None = Field(
         default=None, description="Read newer rows only; the manifest has the next `after`."
     )
-    version: Scalar = Field(default=None, description="A version of a lake table.")
+    version: Annotated[Scalar, Integral] = Field(
+        default=None,
+        description="A version of a lake table: its number, or a time at which it was current.",
+    )
 
     @field_validator("columns")
     @classmethod
@@ -93,6 +96,7 @@ class SourceBody(Body):
                 else Incremental(self.incremental.column, self.incremental.after)
             ),
             partition_by=self.partition_by,
+            version=self.version,
         )
 
 

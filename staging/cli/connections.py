@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     help="Register and test sources.",
 )
-_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv or json."
+_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv, json or delta."
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name.")]
 
 
@@ -41,7 +41,7 @@ def add(
         str | None, typer.Option(metavar="HOW", help="mysql: prefer, require or verify.")
     ] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="mysql: certificates to trust.")] = None,
-    root: Annotated[Path | None, typer.Option(help="parquet, csv and json: the folder.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Kinds of files: the folder.")] = None,
     path: Annotated[
         Path | None, typer.Option(help="sqlite and duckdb: the database's file.")
     ] = None,

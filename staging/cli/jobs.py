@@ -33,6 +33,9 @@ def create(
         str | None,
         typer.Option(metavar="'COLUMN [AFTER]'", help="Only rows newer than that."),
     ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Of a lake table: its number, or a time in UTC.")
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="As in the API, ttl_seconds=60.")
     ] = None,
@@ -57,6 +60,8 @@ def create(
     )
     if incremental is not None:
         source["incremental"] = job_request.incremental(incremental)
+    if version is not None:
+        source["version"] = int(version) if version.isdecimal() else version
     options = job_request.options(option or ())
     labels = job_request.pairs(label or (), "--label")
     with service(url, org, user, patience=LONG if wait else SHORT) as staging:

@@ -49,6 +49,8 @@ class SourceSpec:
     incremental: Incremental | None = None
     partition_by: str | None = None
     """A column to split by; a hint."""
+    version: int | str | None = None
+    """A version of a lake table: its number, or a time at which it was current."""
 
     @property
     def target(self) -> str:
@@ -71,10 +73,9 @@ class SourceSpec:
     def to_json(self) -> dict[str, Any]:
         """Give the contract's JSON object; what is optional is there if it was asked for."""
         shown = asdict(self)
-        if self.incremental is None:
-            del shown["incremental"]
-        if self.partition_by is None:
-            del shown["partition_by"]
+        for optional in ("incremental", "partition_by", "version"):
+            if shown[optional] is None:
+                del shown[optional]
         shown["columns"] = list(self.columns) if self.columns is not None else None
         shown["filters"] = [asdict(each) for each in self.filters]
         return shown
@@ -93,4 +94,5 @@ class SourceSpec:
             filters=tuple(Filter(**each) for each in stored.get("filters", ())),
             incremental=None if incremental is None else Incremental(**incremental),
             partition_by=stored.get("partition_by"),
+            version=stored.get("version"),
         )

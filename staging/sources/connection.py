@@ -21,6 +21,7 @@ _FOLDER = _SHARED | {"root"}
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "csv": _FOLDER,
+    "delta": _FOLDER,
     "duckdb": _FILE,
     "json": _FOLDER,
     "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
@@ -31,6 +32,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
 """The kinds, and the fields that each one takes."""
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "csv": ("root",),
+    "delta": ("root",),
     "duckdb": ("path",),
     "json": ("root",),
     "mysql": ("host", "database", "user"),

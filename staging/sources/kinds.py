@@ -1,28 +1,31 @@
 """The table of kinds: which implementation reads which connection."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import cast
 
 from staging.sources.connection import Connection
-from staging.sources.duckdb.duckdb_source import DuckdbSource
-from staging.sources.files.csv_source import CsvSource
-from staging.sources.files.json_source import JsonSource
-from staging.sources.files.parquet_source import ParquetSource
-from staging.sources.mysql import MysqlSource
-from staging.sources.postgres import PostgresSource
 from staging.sources.source import Source
-from staging.sources.sqlite.sqlite_source import SqliteSource
 
-_KINDS: Mapping[str, Callable[[Connection], Source]] = {
-    "csv": CsvSource,
-    "duckdb": DuckdbSource,
-    "json": JsonSource,
-    "mysql": MysqlSource,
-    "parquet": ParquetSource,
-    "postgres": PostgresSource,
-    "sqlite": SqliteSource,
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "csv": ("staging.sources.files.csv_source", "CsvSource"),
+    "delta": ("staging.sources.delta.delta_source", "DeltaSource"),
+    "duckdb": ("staging.sources.duckdb.duckdb_source", "DuckdbSource"),
+    "json": ("staging.sources.files.json_source", "JsonSource"),
+    "mysql": ("staging.sources.mysql", "MysqlSource"),
+    "parquet": ("staging.sources.files.parquet_source", "ParquetSource"),
+    "postgres": ("staging.sources.postgres", "PostgresSource"),
+    "sqlite": ("staging.sources.sqlite.sqlite_source", "SqliteSource"),
 }
+"""Module and class of each kind.
+
+A kind is imported when it is first used: each brings libraries of its own, and an extraction task
+has the memory of all that its process ever imported.
+"""
 
 
 def source_for(connection: Connection) -> Source:
     """Give the source of a resolved connection."""
-    return _KINDS[connection.kind](connection)
+    module, name = _KINDS[connection.kind]
+    kind = cast(Callable[[Connection], Source], getattr(import_module(module), name))
+    return kind(connection)

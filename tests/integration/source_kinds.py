@@ -11,6 +11,7 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable, write_deltalake
 
 from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
@@ -154,6 +155,19 @@ def parquet(folder: Path) -> Kind:
     pq.write_table(table.slice(700), folder / "things" / "b.parquet", row_group_size=200)
     pq.write_table(table.schema.empty_table(), folder / "empty.parquet")
     return _files(folder, "parquet")
+
+
+def delta(folder: Path) -> Kind:
+    write_deltalake(folder / "things", rows().slice(0, 700))
+    write_deltalake(folder / "things", rows().slice(700), mode="append")
+    write_deltalake(folder / "empty", rows().slice(0, 1))
+    DeltaTable(folder / "empty").delete()
+    kind = _files(folder, "delta")
+    return replace(
+        kind,
+        empty=replace(kind.things, path="empty"),
+        misspelt=replace(kind.things, path="thigns"),
+    )
 
 
 def csv_files(folder: Path) -> Kind:

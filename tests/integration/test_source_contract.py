@@ -24,6 +24,7 @@ def kind(request, tmp_path_factory) -> Kind:
         return source_kinds.mysql(request.getfixturevalue("mariadb"))
     folder = tmp_path_factory.mktemp(request.param)
     makers = {
+        "delta": source_kinds.delta,
         "duckdb": source_kinds.duckdb_file,
         "sqlite": source_kinds.sqlite,
         "parquet": source_kinds.parquet,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from staging.core.errors import FieldError, InvalidValue, SourceAuth, UnknownConnection
-from staging.sources.connection import Connection
+from staging.sources.connection import FIELDS, Connection
 from staging.sources.connections import Connections
 
 WAREHOUSE = """
@@ -125,7 +125,7 @@ def test_a_literal_password_is_refused_and_never_shown(tmp_path, literal):
         ('hots = "a"', "hots is not a field of kind postgres; nearest: host"),
         (
             'kind = "oracle"',
-            "kind must be one of csv, duckdb, json, mysql, parquet, postgres, sqlite",
+            f"kind must be one of {', '.join(sorted(FIELDS))}",
         ),
     ],
 )

@@ -11,11 +11,9 @@ from staging.sources.arrow_filters import filter_expression
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.pins import FilePin
 from staging.sources.files.plain_types import plain_schema
+from staging.sources.files.row_groups import batch_rows
 from staging.sources.source import ReadRequest
 from staging.sources.stoppable import StoppableReading
-
-_MOST_BATCH_ROWS = 122_880
-_BATCH_BYTES = 24 * 1024 * 1024
 
 
 class ParquetReading(StoppableReading):
@@ -35,7 +33,7 @@ class ParquetReading(StoppableReading):
             kept = _filters(request, schema)
             groups = range(*request.bounds["row_groups"])
             for batch in file.iter_batches(
-                batch_size=_batch_rows(file.metadata, groups),
+                batch_size=batch_rows(file.metadata, groups),
                 row_groups=groups,
                 columns=needed.names,
                 use_threads=False,
@@ -59,12 +57,3 @@ def _filters(request: ReadRequest, schema: pa.Schema) -> Any:
 def _needed(request: ReadRequest) -> list[str]:
     filtered = [each.column for each in request.spec.filters]
     return list(dict.fromkeys([*request.schema.names, *filtered]))
-
-
-def _batch_rows(metadata: Any, groups: range) -> int:
-    """Choose the rows of a batch by the widest row group's bytes before compression."""
-    widest = max(
-        (metadata.row_group(i).total_byte_size / max(1, metadata.row_group(i).num_rows))
-        for i in groups
-    )
-    return max(1, min(_MOST_BATCH_ROWS, int(_BATCH_BYTES / max(1.0, widest))))

@@ -17,6 +17,7 @@ from staging.sources.files.parquet_reading import ParquetReading
 from staging.sources.files.pins import FilePin, pinned_snapshot
 from staging.sources.files.plain_types import plain_schema
 from staging.sources.files.root import find_files
+from staging.sources.files.row_groups import cut_row_groups
 from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
@@ -53,7 +54,8 @@ class ParquetSource:
         for pin in pins:
             with opened(self._root, pin) as file:
                 _check_same(plain_schema(file.schema_arrow), first, pin)
-                bounds += _cut(pin, file.metadata, sizing.target_bytes)
+                for groups in cut_row_groups(file.metadata, sizing.target_bytes):
+                    bounds.append(pin.to_json() | {"row_groups": groups})
         return Split(self._chosen(spec, first), pinned_snapshot(pins), tuple(bounds))
 
     def read(self, request: ReadRequest) -> ParquetReading:
@@ -73,19 +75,3 @@ class ParquetSource:
 def _check_same(schema: pa.Schema, first: pa.Schema, pin: FilePin) -> None:
     if {field.name: field.type for field in schema} != {f.name: f.type for f in first}:
         raise SourceUnsupported(f"{pin.path!r} has other columns or types than the first file")
-
-
-def _cut(pin: FilePin, metadata: Any, target_bytes: int) -> list[Mapping[str, Any]]:
-    """Give the bounds of one file: runs of row groups of about the target; none when empty."""
-    runs: list[Mapping[str, Any]] = []
-    first, run_bytes = 0, 0
-    for group in range(metadata.num_row_groups):
-        run_bytes += _group_bytes(metadata.row_group(group))
-        if run_bytes >= target_bytes or group == metadata.num_row_groups - 1:
-            runs.append(pin.to_json() | {"row_groups": [first, group + 1]})
-            first, run_bytes = group + 1, 0
-    return runs
-
-
-def _group_bytes(group: Any) -> int:
-    return sum(group.column(i).total_compressed_size for i in range(group.num_columns))

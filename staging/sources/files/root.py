@@ -25,8 +25,8 @@ def find_files(
     begins with `.` or `_`.  Raises UnknownTable with the nearest names, InvalidValue for a path
     that leads outside of the root or to something that is not a regular file.
     """
-    asked = _checked_path(connection, spec)
-    root = _root_of(connection)
+    asked = checked_path(connection, spec)
+    root = root_of(connection)
     names = sorted(_names(root, asked, suffixes))
     if not names:
         near = nearest_names(asked, _known(root, suffixes))
@@ -37,7 +37,8 @@ def find_files(
     return tuple(_pinned(root, name) for name in names)
 
 
-def _checked_path(connection: Connection, spec: SourceSpec) -> str:
+def checked_path(connection: Connection, spec: SourceSpec) -> str:
+    """Give the job's path; raises InvalidValue if there is none or it leaves the root by itself."""
     if spec.path is None:
         detail = f"connection {connection.name} has files; name a path"
         raise InvalidValue(detail, [FieldError(spec.pointer, detail)])
@@ -47,7 +48,8 @@ def _checked_path(connection: Connection, spec: SourceSpec) -> str:
     return str(path)
 
 
-def _root_of(connection: Connection) -> Path:
+def root_of(connection: Connection) -> Path:
+    """Give the connection's folder; raises SourceUnavailable if it is not there."""
     root = connection.root
     if root is None or not root.is_dir():
         raise SourceUnavailable(f"the root of connection {connection.name} is not a folder")
