@@ -13,7 +13,8 @@ from staging.local.runfile import PartStatus, as_stopped, living_run, read_run
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def _folder() -> StateFolder:
+def state_folder() -> StateFolder:
+    """Give the state folder that the settings name."""
     from staging.settings import settings
 
     return StateFolder(settings().state_dir.absolute())
@@ -45,7 +46,7 @@ def up(
         from staging.local.launch import start_in_background
 
         end_as_ctrl_c()
-        run = start_in_background(_folder(), options)
+        run = start_in_background(state_folder(), options)
         for notice in run.notices:
             typer.echo(notice)
         _show(run.parts)
@@ -61,7 +62,7 @@ def down() -> None:
     """Stop the embedded stack; fine if it does not run."""
     from staging.local.launch import stop
 
-    typer.echo("stopped" if stop(_folder()) else "not running")
+    typer.echo("stopped" if stop(state_folder()) else "not running")
 
 
 @app.command()
@@ -71,7 +72,7 @@ def status(
     """Show the parts of the embedded stack."""
     from staging.local.parts import PART_NAMES
 
-    folder = _folder()
+    folder = state_folder()
     last = living_run(folder) or read_run(folder)
     if last is None or not last.parts:
         parts = tuple(PartStatus.never_started(name, folder.log(name)) for name in PART_NAMES)
@@ -97,7 +98,7 @@ def logs(
     """Print the log of one part."""
     from staging.local.follow import read_log
 
-    for text in read_log(_folder(), part, lines=lines, follow=follow):
+    for text in read_log(state_folder(), part, lines=lines, follow=follow):
         typer.echo(text, nl=False)
 
 
@@ -107,7 +108,7 @@ def doctor() -> None:
     from staging.local.doctor import examine
 
     is_well = True
-    for finding in examine(_folder()):
+    for finding in examine(state_folder()):
         typer.echo(f"ok   {finding.what}" if finding.is_ok else f"BAD  {finding.what}")
         if not finding.is_ok:
             typer.echo(f"     fix: {finding.fix}")
@@ -123,7 +124,7 @@ def reset(
     """Delete all state of the stopped stack: jobs, objects, logs, keys."""
     from staging.local.reset import check_stopped, delete_state
 
-    folder = _folder()
+    folder = state_folder()
     check_stopped(folder)
     if not yes:
         typer.confirm(f"Delete all jobs, objects, logs and keys in {folder.root}?", abort=True)
