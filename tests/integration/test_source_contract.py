@@ -14,9 +14,10 @@ from tests.rows import assert_same_rows
 from tests.source_reading import request, sizing, stage
 
 
-@pytest.fixture(
-    scope="module", params=["postgres", "mysql", "sqlite", "parquet", "csv", "json", "duckdb"]
-)
+KINDS = ["postgres", "mysql", "sqlite", "duckdb", "parquet", "csv", "json", "delta"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def kind(request, tmp_path_factory) -> Kind:
     if request.param == "postgres":
         return source_kinds.postgres(request.getfixturevalue("postgres").dsn())
