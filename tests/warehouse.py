@@ -9,7 +9,7 @@ import pyarrow as pa
 from psycopg import errors
 
 READER, READER_PASSWORD = "reader", "read-only"
-ORDER_ROWS = 60_000
+ORDER_ROWS = 90_000
 SLOW_ROWS = 40_000
 SLOW_STEP = 100
 """One row in so many costs its reader SLOW_SECONDS on the server."""
