@@ -13,7 +13,6 @@ from tests.integration.source_kinds import COLUMNS, ODD_NAME, Kind
 from tests.rows import assert_same_rows
 from tests.source_reading import request, sizing, stage
 
-
 KINDS = ["postgres", "mysql", "sqlite", "duckdb", "parquet", "csv", "json", "delta"]
 
 
