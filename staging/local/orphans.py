@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import time
 
 import psutil
 
 from staging.local import guard
 
 _WAIT_SECONDS = 5.0
+_ROUNDS, _CALM_ROUNDS, _ROUND_SECONDS = 100, 3, 0.05
 
 
 def adopt_orphans() -> None:
@@ -16,16 +18,34 @@ def adopt_orphans() -> None:
 
 
 def end_orphans() -> None:
-    """Kill adopted processes and all below them.
+    """Kill adopted processes and all below them, again until none is found for a while.
 
-    What we started ourselves is either a guard, or runs in our own session; what we adopted is
-    neither, because every guard begins a session.
+    A program that its dead guard takes along hands on its own children only as it ends, so one
+    look may come too early for them.
     """
-    ours = os.getsid(0)
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(child.pid) != ours and guard.__file__ not in child.cmdline():
-                _kill_tree(child)
+    calm = 0
+    for _ in range(_ROUNDS):
+        adopted = [child for child in psutil.Process().children() if _is_adopted(child)]
+        for child in adopted:
+            _kill_tree(child)
+        calm = 0 if adopted else calm + 1
+        if calm == _CALM_ROUNDS:
+            return
+        time.sleep(_ROUND_SECONDS)
+
+
+def _is_adopted(child: psutil.Process) -> bool:
+    """Tell a living orphan from what we started ourselves.
+
+    That is either a guard (or about to become one, still with our own command line), or runs in
+    our own session; an orphan is neither, because every guard begins a session.
+    """
+    try:
+        command = child.cmdline()
+        is_guard = guard.__file__ in command or command == psutil.Process().cmdline()
+        return os.getsid(child.pid) != os.getsid(0) and not is_guard
+    except (psutil.Error, OSError):  # it has ended
+        return False
 
 
 def _kill_tree(root: psutil.Process) -> None:

@@ -1,5 +1,6 @@
 """A database of its own for each module of tests, and a source that reads it."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,13 @@ class Database:
             "SELECT state FROM pg_stat_activity WHERE application_name = %s", [name]
         )
         return [row[0] for row in rows]
+
+    def assert_left(self, name: str, seconds: float = 5) -> None:
+        """Wait for the end of a name's sessions: the server sees a closed connection later."""
+        deadline = time.monotonic() + seconds
+        while states := self.sessions(name):
+            assert time.monotonic() < deadline, states
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from staging.local.child import Program, start
+from tests.integration.machine import is_alive
 
 FAMILY = """
 import subprocess, sys, time
@@ -24,6 +25,19 @@ from staging.local.child import Program, start
 child = start(Program([sys.executable, "-c", {family!r}], Path({log!r})))
 print(child.pid, child.guard.pid, flush=True)
 time.sleep(600)
+"""
+SUPERVISOR = """
+import sys
+from pathlib import Path
+from staging.local.child import Program, start
+from staging.local.orphans import adopt_orphans, end_orphans
+adopt_orphans()
+child = start(Program([sys.executable, "-c", {family!r}], Path({log!r})))
+print(child.guard.pid, flush=True)
+child.wait()
+end_orphans()
+print("ended", flush=True)
+sys.stdin.read()
 """
 
 
@@ -87,6 +101,25 @@ def test_killing_the_guard_ends_the_program(tmp_path):
 
     assert child.wait(10) == -signal.SIGKILL
     assert_gone([program])
+
+
+def test_killing_the_guard_lets_its_starter_end_the_scattered_children(tmp_path):
+    code = SUPERVISOR.format(family=FAMILY.format(seconds=600), log=str(tmp_path / "log"))
+    for _ in range(10):
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as starter:
+            assert starter.stdout is not None
+            guard = int(starter.stdout.readline())
+            processes = below(guard, 3)
+
+            os.kill(guard, signal.SIGKILL)
+
+            assert starter.stdout.readline() == "ended\n"
+            left = [each for each in processes if is_alive(each)]
+            for each in left:
+                each.kill()
+            assert left == []
 
 
 def test_a_program_that_ignores_its_signal_is_killed_after_its_grace(tmp_path):

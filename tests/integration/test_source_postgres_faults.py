@@ -121,7 +121,7 @@ def test_a_cancel_from_another_thread_ends_the_query_on_the_server_within_a_seco
 
     assert [type(each) for each in outcome] == [ReadCancelled]
     assert took < 1
-    assert db.sessions("staging cancel me") == []
+    db.assert_left("staging cancel me")
 
 
 def test_a_cancel_between_two_batches_stops_the_server_and_the_next_batch(db):
@@ -136,7 +136,7 @@ def test_a_cancel_between_two_batches_stops_the_server_and_the_next_batch(db):
         assert db.sessions("staging halfway") != ["active"]
         with pytest.raises(ReadCancelled):
             next(batches)
-    assert db.sessions("staging halfway") == []
+    db.assert_left("staging halfway")
 
 
 def test_a_reading_that_is_left_halfway_leaves_nothing_on_the_server(db):
@@ -144,7 +144,7 @@ def test_a_reading_that_is_left_halfway_leaves_nothing_on_the_server(db):
     with opened(db, "t", "staging left") as reading:
         next(iter(reading))
 
-    assert db.sessions("staging left") == []
+    db.assert_left("staging left")
     assert time.monotonic() - began < 3
 
 

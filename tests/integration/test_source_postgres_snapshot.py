@@ -79,7 +79,7 @@ def test_a_snapshot_outlives_its_first_holder_through_a_second_one(db):
     assert [holder.is_alive() for holder in (first, second, third)] == [False, False, True]
     assert sorted(found) == list(range(1, ROWS + 1))
     third.close()
-    assert db.sessions("staging holder shelf") == []
+    db.assert_left("staging holder shelf")
 
 
 def test_a_holder_whose_backend_was_ended_is_not_alive(db):
