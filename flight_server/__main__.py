@@ -35,6 +35,7 @@ def main() -> int:
     _log.info("flight.serving", listen=listen, advertised=wiring.desk.location)
     stop.wait()
     _stop(service)
+    wiring.streams.cache.clear()
     wiring.catalog.close()
     _log.info("flight.stopped")
     return 0

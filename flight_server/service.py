@@ -12,9 +12,8 @@ from flight_server.flights import flight_of, job_schema, listed_flight, selected
 from flight_server.identity import MIDDLEWARE, IdentityFactory, caller
 from flight_server.readable import check_readable
 from flight_server.selection import read_criteria, read_descriptor
-from flight_server.stream import ChunkBatches
 from flight_server.wiring import Wiring
-from staging.core.errors import ForeignTicket, InvalidValue
+from staging.core.errors import ForeignTicket, Gone, InvalidValue
 from staging.core.tickets import open_ticket
 
 
@@ -73,11 +72,15 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
             raise ForeignTicket()
         job = wiring.catalog.job(ticket.org_id, ticket.job_id)
         chunk = wiring.catalog.chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
-        check_readable(job, chunk, now, wiring.desk.purge_grace)
-        schema = job_schema(job, ticket.columns)
+        try:
+            check_readable(job, chunk, now, wiring.desk.purge_grace)
+        except Gone:
+            wiring.streams.cache.drop(lambda portion: portion.chunk_id == chunk.chunk_id)
+            raise
         with wiring.slots.take() as slot:
-            file = wiring.fetcher.fetch(chunk, lambda: _check_wanted(context))
-            return flight.GeneratorStream(schema, ChunkBatches(file, schema, slot))
+            return wiring.streams.open(
+                job, chunk, ticket.columns, slot, lambda: _check_wanted(context)
+            )
 
     @guarded
     def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:

@@ -1,12 +1,22 @@
 """Build what the Flight server needs, all of it before the server goes live."""
 
+import shutil
 from dataclasses import dataclass
 
+from flight_server.cache import Cache
+from flight_server.decoding import Decoding
 from flight_server.endpoints import Desk
-from flight_server.stream import Fetcher, Slots
+from flight_server.fetch import Fetcher
+from flight_server.prefetch import Prefetch
+from flight_server.slots import Slots
+from flight_server.streams import Streams
+from flight_server.sweep import Sweep
 from staging.catalog import Catalog
 from staging.settings import Settings
 from staging.storage.objects import ObjectStore, StoreConfig
+
+_PARTS_OF_FREE_DISK = 5
+"""The cache takes one of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +24,7 @@ class Wiring:
     """The parts of the Flight server."""
 
     catalog: Catalog
-    fetcher: Fetcher
+    streams: Streams
     slots: Slots
     desk: Desk
 
@@ -25,11 +35,26 @@ class Wiring:
 
 
 def build(settings: Settings) -> Wiring:
-    """Open the catalog and the store; raises MissingTicketKey."""
+    """Open the catalog, the store and an empty cache; raises MissingTicketKey."""
     desk = Desk(settings.ticket_key_bytes, settings.effective_flight_location, settings.purge_grace)
+    catalog = Catalog.open(settings.effective_catalog_url)
+    cache = _empty_cache(settings)
+    decoding = Decoding(Fetcher(ObjectStore(StoreConfig.from_settings(settings))), cache)
+    prefetch = Prefetch(catalog, decoding, settings.purge_grace)
+    prefetch.start()
+    Sweep(catalog, cache, settings.purge_grace).start()
     return Wiring(
-        catalog=Catalog.open(settings.effective_catalog_url),
-        fetcher=Fetcher(ObjectStore(StoreConfig.from_settings(settings))),
+        catalog=catalog,
+        streams=Streams(cache, decoding, prefetch),
         slots=Slots(settings.flight_max_streams),
         desk=desk,
     )
+
+
+def _empty_cache(settings: Settings) -> Cache:
+    folder = settings.effective_flight_cache_dir.absolute()
+    Cache(folder, 0).clear()
+    if settings.flight_cache_bytes is not None:
+        return Cache(folder, settings.flight_cache_bytes)
+    there = next(each for each in (folder, *folder.parents) if each.is_dir())
+    return Cache(folder, shutil.disk_usage(there).free // _PARTS_OF_FREE_DISK)

@@ -35,6 +35,16 @@ class Settings(BaseSettings):
     flight_max_streams: int = Field(
         default=32, ge=1, le=10_000, description="Concurrent DoGet streams before UNAVAILABLE."
     )
+    flight_cache_dir: Path | None = Field(
+        default=None,
+        description="Folder of decoded chunks, of one Flight server alone; default: flight-cache in"
+        " state_dir.",
+    )
+    flight_cache_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="Most that Flight keeps there, none at 0; default: a fifth of the free disk.",
+    )
     connections: Path = Field(
         default=Path("connections.toml"), description="Path of connections.toml."
     )
@@ -115,6 +125,11 @@ class Settings(BaseSettings):
     def effective_flight_location(self) -> str:
         """The location that Flight endpoints advertise."""
         return self.flight_public_location or f"grpc://{self.host}:{self.flight_port}"
+
+    @property
+    def effective_flight_cache_dir(self) -> Path:
+        """The folder of decoded chunks, below the state folder unless one is set."""
+        return self.flight_cache_dir or self.state_dir / "flight-cache"
 
     @property
     def purge_grace(self) -> timedelta:

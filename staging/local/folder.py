@@ -7,7 +7,7 @@ from pathlib import Path
 from staging.local.errors import StackError
 
 _LARGEST_LOG_BYTES = 20 * 1024 * 1024
-_OWNED = ("s3", "ray", "logs", "run", "secrets")
+_OWNED = ("s3", "ray", "logs", "run", "secrets", "flight-cache")
 _OWNED_FILES = ("catalog.db*", "temporal-*.db*")
 
 

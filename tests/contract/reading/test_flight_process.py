@@ -23,9 +23,8 @@ BIG = pa.concat_tables([rows(0, 50_000)] * 24).combine_chunks()
 def alone(environment, shelf, tmp_path):
     """A Flight server of this test alone."""
     port = free_port()
-    server = start(
-        "flight_server", {**environment, "STAGING_FLIGHT_PORT": str(port)}, tmp_path / "flight.log"
-    )
+    own = {"STAGING_FLIGHT_PORT": str(port), "STAGING_FLIGHT_CACHE_DIR": str(tmp_path / "cache")}
+    server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
     server.until(lambda: answers(port))
     with flight.connect(f"grpc://127.0.0.1:{port}") as client:
         yield server, client
@@ -36,19 +35,16 @@ def ticket_of(client: flight.FlightClient, job_id: str) -> flight.Ticket:
     return client.get_flight_info(flight.FlightDescriptor.for_path(job_id)).endpoints[0].ticket
 
 
-def descriptors(pid: int) -> list[str]:
+def held(pid: int, part: str) -> list[str]:
+    """Give the open and the mapped files of a process whose name has a part."""
     opened = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
             opened.append(os.readlink(link))
         except FileNotFoundError:
             continue
-    return [name for name in opened if "(deleted)" in name]
-
-
-def maps(pid: int) -> list[str]:
-    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return [line for line in lines if line.endswith("(deleted)")]
+    mapped = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return [name for name in opened + mapped if part in name]
 
 
 @pytest.mark.parametrize(
@@ -111,9 +107,12 @@ def test_more_streams_than_allowed_are_unavailable_and_freed_ones_serve_again(al
         stream.cancel()
 
 
-def test_a_client_that_vanishes_leaves_no_slot_no_file_and_no_map(alone, shelf):
+@pytest.mark.parametrize("is_warm", [False, True])
+def test_a_client_that_vanishes_leaves_no_slot_no_file_and_no_map(alone, shelf, is_warm):
     server, client = alone
     ticket = ticket_of(client, shelf.stage(BIG))
+    if is_warm:
+        client.do_get(ticket).read_all()
     code = (
         "import os, sys\nfrom pyarrow import flight\n"
         "client = flight.connect(sys.argv[1])\n"
@@ -127,14 +126,14 @@ def test_a_client_that_vanishes_leaves_no_slot_no_file_and_no_map(alone, shelf):
     )
     assert reader.stdout is not None
     assert reader.stdout.readline() == b"reading\n"
-    assert len(maps(server.process.pid)) == 4
+    assert held(server.process.pid, "/cache/")
 
     reader.kill()
     reader.wait()
 
     deadline = time.monotonic() + 20
-    while maps(server.process.pid) or descriptors(server.process.pid):
-        assert time.monotonic() < deadline, maps(server.process.pid)
+    while left := held(server.process.pid, "/cache/") + held(server.process.pid, "(deleted)"):
+        assert time.monotonic() < deadline, left
         time.sleep(0.1)
     assert client.do_get(ticket).read_all().num_rows == BIG.num_rows
 
