@@ -71,15 +71,17 @@ class Prefetch:
 
     def _work(self) -> None:
         while True:
-            read = self._reads.get()
-            try:
-                self._warm_next(read)
-            except UnknownChunk:
-                continue
-            except StagingError as refused:
-                _log.info("flight.prefetch_refused", job_id=read.job.job_id, code=refused.code)
-            except Exception:  # noqa: BLE001  # the edge of a thread: the next read is another's
-                _log.exception("flight.prefetch_failed", job_id=read.job.job_id)
+            self._serve(self._reads.get())
+
+    def _serve(self, read: _Read) -> None:
+        try:
+            self._warm_next(read)
+        except UnknownChunk:
+            return
+        except StagingError as refused:
+            _log.info("flight.prefetch_refused", job_id=read.job.job_id, code=refused.code)
+        except Exception:  # noqa: BLE001  # the edge of a thread: the next read is another's
+            _log.exception("flight.prefetch_failed", job_id=read.job.job_id)
 
     def _warm_next(self, read: _Read) -> None:
         if read.build is not None and not read.build.wait_until_whole():
