@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import PREFIX
 from api.errors import RETRY_AFTER_SECONDS
-from api.examples import ANSWERS, CHUNK_ID, JOB_ID, REQUESTS
+from api.examples import ANSWERS, CHUNK_ID, JOB_ID, METRICS, REQUESTS
 from api.models.answers import ProblemAnswer
 from api.problem_examples import problems_of
 from api.problems import PROBLEM_JSON, problem_json
@@ -141,8 +141,9 @@ def _problem_response(code: int, shown: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _add_example(response: dict[str, Any]) -> None:
-    for content in response.get("content", {}).values():
-        content["examples"] = {"answer": {"value": ANSWERS[_model(content["schema"])]}}
+    for media_type, content in response.get("content", {}).items():
+        shown = METRICS if media_type == "text/plain" else ANSWERS[_model(content["schema"])]
+        content["examples"] = {"answer": {"value": shown}}
 
 
 def _add_request_examples(content: dict[str, Any]) -> None:

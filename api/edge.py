@@ -66,14 +66,16 @@ class _Exchange:
             await problem(StagingError(), self.scope)(self.scope, receive, self.send)
 
     def log(self) -> None:
-        """Write the request's line."""
+        """Write the request's line, and count it."""
+        seconds = time.monotonic() - self._started
         line: dict[str, Any] = {
             "method": self.scope["method"],
             "path": request_path(self.scope),
             "status": self.status,
-            "seconds": round(time.monotonic() - self._started, 4),
+            "seconds": round(seconds, 4),
         }
-        is_probe = line["path"] in {"/healthz", "/readyz"}
+        self.scope["app"].state.wiring.metrics.observe(self.scope, self.status, seconds)
+        is_probe = line["path"] in {"/healthz", "/readyz", "/metrics"}
         (_log.debug if is_probe else _log.info)("request", **line)
 
 

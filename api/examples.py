@@ -118,6 +118,11 @@ _PARTS = {
     "temporal": {"state": "down", "required": False, "detail": "Temporal does not answer."},
 }
 
+METRICS = """\
+# HELP staging_jobs Jobs whose objects are not yet deleted, by state.
+# TYPE staging_jobs gauge
+staging_jobs{state="running"} 2.0
+"""
 ANSWERS: dict[str, dict[str, Any]] = {
     "JobAnswer": {**JOB_SUMMARY, "chunks": [CHUNK], "next_page_token": None},
     "JobPageAnswer": {"jobs": [JOB_SUMMARY], "next_page_token": None},

@@ -41,7 +41,9 @@ class Methods:
             return
         scope["path"] = _segments_kept(scope)
         if scope["method"] == "HEAD":
-            await self.app({**scope, "method": "GET"}, receive, _bodiless(send))
+            asked = {**scope, "method": "GET"}
+            await self.app(asked, receive, _bodiless(send))
+            scope["route"] = asked.get("route")
         elif scope["method"] == "OPTIONS" and (allowed := self.allow(scope["path"])):
             await Response(status_code=204, headers={"Allow": allowed})(scope, receive, send)
         else:

@@ -126,6 +126,7 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
         ),
     ),
     "read_version": (),
+    "read_metrics": (),
 }
 """By the name of the operation."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from api.asking import Asker
 from api.handout import Handout
+from api.metrics import Metrics
 from api.orchestration import Orchestration, TemporalOrchestration
 from api.page_tokens import PageTokens
 from api.watching import Watch
@@ -34,6 +35,7 @@ class Wiring:
     tokens: PageTokens
     orchestration: Orchestration
     watch: Watch
+    metrics: Metrics
     check_store: Callable[[], None]
     """Raises unless the bucket answers."""
     now: Callable[[], datetime] = utc_now
@@ -57,5 +59,6 @@ def build(settings: Settings) -> Wiring:
         tokens=PageTokens(key),
         orchestration=TemporalOrchestration(settings.temporal_address, settings.temporal_namespace),
         watch=Watch(catalog),
+        metrics=Metrics(catalog),
         check_store=ObjectStore(config).check,
     )

@@ -3,8 +3,9 @@
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
+from api.metrics import CONTENT_TYPE
 from api.models.answers import HealthAnswer, ReadyAnswer, VersionAnswer
 from api.readiness import probe
 
@@ -28,3 +29,9 @@ async def check_readiness(request: Request) -> Response:
 async def read_version() -> Response:
     """Tell which build this is."""
     return JSONResponse({"name": DISTRIBUTION, "version": version(DISTRIBUTION), "api": "v1"})
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def read_metrics(request: Request) -> Response:
+    """Tell what this process counts and what is under way, for Prometheus."""
+    return Response(request.app.state.wiring.metrics.render(), media_type=CONTENT_TYPE)

@@ -3,6 +3,7 @@
 from staging.catalog.acks import Acks
 from staging.catalog.attempts import Attempts
 from staging.catalog.chunks import Chunks
+from staging.catalog.gauges import Gauging
 from staging.catalog.jobs import Jobs
 from staging.catalog.lifecycle import Lifecycle
 from staging.catalog.migrate import Migrations
@@ -24,6 +25,7 @@ class Catalog(
     Publishing,
     Lifecycle,
     Purging,
+    Gauging,
     Migrations,
 ):
     """What the service knows and promises; safe to share between threads.

@@ -336,5 +336,5 @@ def test_the_additions_of_the_main_job_answer(service, api_url, staged):
     assert {k: manifest[k] for k in staged["manifest"]} == staged["manifest"]
     connections = service.http.get("/connections").json()["connections"]
     assert {"name": "warehouse", "kind": "postgres"} in connections
-    for path in ("/healthz", "/readyz", "/version"):
+    for path in ("/healthz", "/readyz", "/metrics", "/version"):
         assert httpx2.get(api_url + path).status_code == 200

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.handout import Handout
+from api.metrics import Metrics
 from api.page_tokens import PageTokens
 from api.watching import Watch
 from api.wiring import Wiring
@@ -141,7 +142,7 @@ class Service:
 @cache
 def _app() -> FastAPI:
     """One application for all tests, which run one after another: only its parts change."""
-    return create_app(Wiring(*[None] * 7))  # type: ignore[arg-type]
+    return create_app(Wiring(*[None] * 8))  # type: ignore[arg-type]
 
 
 @cache
@@ -163,6 +164,7 @@ def make_wiring(
         tokens=PageTokens(KEY),
         orchestration=temporal,
         watch=Watch(catalog),
+        metrics=Metrics(catalog),
         check_store=_check_of(store),
         now=now,
     )

@@ -42,7 +42,7 @@ ADDITIONS = {
     ("get", "/jobs/{job_id}/manifest"),
     ("get", "/connections"),
 }
-AT_THE_ROOT = {("get", "/healthz"), ("get", "/readyz"), ("get", "/version")}
+AT_THE_ROOT = {("get", f"/{name}") for name in ("healthz", "readyz", "metrics", "version")}
 
 
 def test_the_committed_document_is_the_services_own(service):
