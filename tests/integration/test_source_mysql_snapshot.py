@@ -10,7 +10,6 @@ import pytest
 
 from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import Filter, SourceSpec
-from staging.sources.mysql.key_range import cut_keys
 from tests.integration.mysql_database import Database, database_on
 from tests.source_reading import request, sizing
 
@@ -126,11 +125,9 @@ def test_a_small_table_a_view_and_a_table_without_a_key_stay_whole(db):
     db.run(
         "CREATE OR REPLACE VIEW big_view AS SELECT * FROM big",
         "CREATE OR REPLACE TABLE keyless AS SELECT * FROM big",
-        "CREATE OR REPLACE TABLE by_name (id varchar(20) primary key, a char(32), b char(32))",
-        f"INSERT INTO by_name SELECT seq, {FILLER} FROM seq_1_to_50000",
         "CREATE OR REPLACE TABLE nothing (id int primary key)",
     )
-    for table in ("big_view", "keyless", "by_name", "nothing"):
+    for table in ("big_view", "keyless", "nothing"):
         spec = SourceSpec("shelf", table=table)
         assert db.source.split(spec, BEST_EFFORT, sizing(1 << 20)).bounds == ({},)
     whole = db.source.split(SourceSpec("shelf", table="big"), BEST_EFFORT, sizing(1 << 28))
@@ -146,7 +143,7 @@ def test_null_keys_are_a_partition_of_their_own(db):
     )
     staged = db.stage("loose", BEST_EFFORT)
 
-    assert staged.split.bounds[-1] == {"column": "k", "is_null": True}
+    assert staged.split.bounds[-1] == {"columns": ["k"], "is_null": True}
     assert staged.partition_rows[-1] == 6_000
     expected = Counter(n - 30_000 if n % 10 else None for n in range(1, 60_001))
     assert Counter(staged.table["k"].to_pylist()) == expected
@@ -159,11 +156,11 @@ def test_the_key_that_a_job_names_is_taken_where_an_index_begins_with_it(db):
         "ANALYZE TABLE two_keys",
     )
     columns = {
-        asked: db.stage("two_keys", BEST_EFFORT, partition_by=asked).split.bounds[0]["column"]
+        asked: db.stage("two_keys", BEST_EFFORT, partition_by=asked).split.bounds[0]["columns"]
         for asked in ("k", "id", "n", "not_there", None)
     }
 
-    assert columns == {"k": "k", "id": "id", "n": "id", "not_there": "id", None: "id"}
+    assert columns == {"k": ["k"], "id": ["id"], "n": ["id"], "not_there": ["id"], None: ["id"]}
 
 
 def test_the_ends_of_a_key_s_type_are_read_and_so_is_what_comes_in_later(db):
@@ -183,21 +180,6 @@ def test_the_ends_of_a_key_s_type_are_read_and_so_is_what_comes_in_later(db):
             found += [key for batch in reading for key in batch["k"].to_pylist()]
 
     assert sorted(found) == [ends[0], *(n * 100 for n in range(1, 40_001)), ends[1]]
-
-
-@pytest.mark.parametrize(
-    ("least", "most", "parts"), [(1, 10, 3), (0, 0, 5), (-5, 5, 100), (0, 2**64 - 1, 7)]
-)
-def test_every_key_is_in_one_range_and_null_in_its_own(least, most, parts):
-    ranges = cut_keys("k", least, most, parts, may_be_null=True)
-    edges = [each.first for each in ranges[1:-1]]
-
-    assert ranges[0].first is None
-    assert ranges[-2].end is None
-    assert [each.end for each in ranges[:-2]] == edges == sorted(set(edges))
-    assert all(least < edge <= most for edge in edges)
-    assert [each.is_null for each in ranges] == [False] * (len(ranges) - 1) + [True]
-    assert len(ranges) <= parts + 1
 
 
 def test_a_filter_that_keeps_little_makes_few_partitions(db):

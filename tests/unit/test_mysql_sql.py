@@ -5,7 +5,7 @@ import json
 import pytest
 
 from staging.core.source_spec import SourceSpec
-from staging.sources.mysql.key_range import KeyRange, condition_of
+from staging.sources.mysql.key_range import KeyRange, condition_of, even_edges, ranges_between
 from staging.sources.mysql.quoting import quote_literal, quote_name
 from staging.sources.qualified_name import readings_of
 
@@ -34,15 +34,34 @@ def test_a_table_s_name_may_be_quoted_in_either_way(asked, first):
 @pytest.mark.parametrize(
     ("bounds", "condition"),
     [
-        (KeyRange("k`", None, 5), "`k``` < 5"),
-        (KeyRange("k", 5, None), "`k` >= 5"),
-        (KeyRange("k", -5, 2**64 - 1), "`k` >= -5 AND `k` < 18446744073709551615"),
-        (KeyRange("k"), "`k` IS NOT NULL"),
-        (KeyRange("k", is_null=True), "`k` IS NULL"),
+        (KeyRange(["k`"], None, ["5"]), "`k``` < 5"),
+        (KeyRange(["k"], ["5"], None), "`k` >= 5"),
+        (KeyRange(["k"], ["-5"], ["7"]), "`k` >= -5 AND `k` < 7"),
+        (KeyRange(["k"]), "`k` IS NOT NULL"),
+        (KeyRange(["k", "n"], is_null=True), "`k` IS NULL"),
+        (
+            KeyRange(["k", "n"], ["1", "x'00'"], ["2", "x'ff'"]),
+            "(`k` >= 1 AND (`k` > 1 OR `n` >= x'00')) AND (`k` <= 2 AND (`k` < 2 OR `n` < x'ff'))",
+        ),
     ],
 )
 def test_a_key_range_is_the_same_after_the_catalog(bounds, condition):
     assert condition_of(json.loads(json.dumps(bounds.to_json()))) == (condition,)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "parts"), [(1, 10, 3), (0, 0, 5), (-5, 5, 100), (0, 2**64 - 1, 7)]
+)
+def test_every_whole_number_is_in_one_range_and_null_in_its_own(least, most, parts):
+    ranges = ranges_between(["k"], even_edges(least, most, parts), may_be_null=True)
+    edges = [int(each.first[0]) for each in ranges[1:-1]]
+
+    assert ranges[0].first is None
+    assert ranges[-2].end is None
+    assert [int(each.end[0]) for each in ranges[:-2]] == edges == sorted(set(edges))
+    assert all(least < edge <= most for edge in edges)
+    assert [each.is_null for each in ranges] == [False] * (len(ranges) - 1) + [True]
+    assert len(ranges) <= parts + 1
 
 
 def test_no_bounds_are_all_rows():

@@ -1,6 +1,7 @@
 """MySQL and MariaDB as a source: one reader in one transaction, or many at best effort."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pyarrow as pa
 
@@ -14,6 +15,8 @@ from staging.sources.mysql.statement import compile_statement
 from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
+_PLANNING = timedelta(seconds=60)
+"""How long a question of a plan may take: to walk an index to the next edge, for one."""
 _SINGLE_READER = Snapshot(SnapshotClass.SINGLE_READER)
 
 
@@ -36,7 +39,7 @@ class MysqlSource:
     def split(self, spec: SourceSpec, snapshot: Snapshot | None, sizing: Sizing) -> Split:
         """Leave the source whole, or cut a table by its key if best effort is asked for."""
         kept = snapshot or _SINGLE_READER
-        with opened(self._connection, "staging plan") as session:
+        with opened(self._connection, "staging plan", _PLANNING) as session:
             statement = compile_statement(session, self._connection, spec)
             relation = statement.target.relation
             ranges = (
