@@ -13,7 +13,7 @@ from cluster.extract import ExtractRequest
 from cluster.session import RaySession, deadline_in
 from cluster.task import Outcome, Pulse, remote_attempt
 from staging.core.chunks import Failure
-from staging.core.errors import ClusterUnavailable
+from staging.core.errors import ClusterUnavailable, OutOfMemory
 from staging.core.partitions import Attempt
 
 STALL_SECONDS = 20.0
@@ -46,11 +46,11 @@ class Dispatch:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, request: ExtractRequest) -> None:
-        """Hand one attempt to Ray; it waits there until a CPU is free."""
+    def start(self, request: ExtractRequest, memory_bytes: int) -> None:
+        """Hand one attempt to Ray; it waits there until a CPU and so much memory are free."""
         with self._session.use():
             stream = remote_attempt.options(
-                num_returns="streaming", name=request.attempt.name
+                num_returns="streaming", name=request.attempt.name, memory=memory_bytes
             ).remote(request)
         running = _Running(request.attempt, stream, self._session.generation)
         self._running[stream] = running
@@ -96,6 +96,8 @@ class Dispatch:
             yield self._give_up(running, "the extraction task ended without an outcome")
         except ray.exceptions.GetTimeoutError:
             return
+        except ray.exceptions.OutOfMemoryError:
+            yield self._give_up(running, OutOfMemory().detail, OutOfMemory.code)
         except ray.exceptions.RayError as dead:
             yield self._give_up(running, f"the extraction task died ({type(dead).__name__})")
         else:
@@ -116,9 +118,11 @@ class Dispatch:
             if running.generation != current:
                 yield self._give_up(running, "the Ray cluster was lost")
 
-    def _give_up(self, running: _Running, detail: str) -> Failure:
+    def _give_up(
+        self, running: _Running, detail: str, code: str = ClusterUnavailable.code
+    ) -> Failure:
         del self._running[running.stream]
-        return Failure(running.attempt, ClusterUnavailable.code, detail, is_retryable=True)
+        return Failure(running.attempt, code, detail, is_retryable=True)
 
     def _cancel(self, *, force: bool) -> None:
         for stream in list(self._running):

@@ -1,6 +1,7 @@
 """Stage a batch of partitions: start attempts on Ray, publish each as it ends."""
 
 import time
+from collections import Counter
 
 import structlog
 from temporalio import activity
@@ -10,7 +11,7 @@ from cluster.extract import ExtractRequest
 from cluster.task import Outcome
 from staging.core.chunks import Failure
 from staging.core.contracts import Standing
-from staging.core.errors import OrchestrationUnavailable, SnapshotLost, StaleAttempt
+from staging.core.errors import OrchestrationUnavailable, OutOfMemory, SnapshotLost, StaleAttempt
 from staging.core.jobs import JobState
 from staging.core.manifest import SnapshotClass
 from staging.core.partitions import Attempt, Partition
@@ -28,6 +29,9 @@ _IDLE_SECONDS = 0.1
 _PAUSE_SECONDS = 1.0
 """How long running partitions may go on after a pause before they are stopped at a batch."""
 _HOLDERS_SECONDS = 5.0
+_TASK_BYTES = 512 * 1024 * 1024
+"""Memory that a task is given at first: somewhat more than the 400 MB that it is made for."""
+_MOST_DOUBLINGS = 2
 _log = structlog.get_logger(__name__)
 
 
@@ -82,6 +86,7 @@ class Batch:
         self._job_id = job_id
         self._term = term
         self._failures: dict[Attempt, int] = {}
+        self._ran_out: Counter[int] = Counter()
         self._job = parts.catalog.job_by_id(job_id)
         self._connection: Connection = parts.connection(self._job)
         self._may_start_until = time.monotonic() + _BATCH_SECONDS
@@ -97,6 +102,7 @@ class Batch:
                 self._start_more()
             outcomes = self._wait()
             for outcome in outcomes:
+                self._ran_out[outcome.attempt.partition_id] += _is(outcome, OutOfMemory.code)
                 settle(self._parts, outcome, self._failures.pop(outcome.attempt, 0))
             if self._is_due_to_keep(outcomes) and not self._keep():
                 return
@@ -136,7 +142,8 @@ class Batch:
         )
         for partition, attempt in begun:
             self._failures[attempt] = partition.failures
-            self.dispatch.start(self._request(partition, attempt))
+            doublings = min(self._ran_out[partition.partition_id], _MOST_DOUBLINGS)
+            self.dispatch.start(self._request(partition, attempt), _TASK_BYTES << doublings)
         self._started += len(begun)
 
     def _wait(self) -> list[Outcome]:
@@ -146,9 +153,7 @@ class Batch:
         return self.dispatch.poll(_POLL_SECONDS)
 
     def _is_due_to_keep(self, outcomes: list[Outcome]) -> bool:
-        is_missed = any(
-            isinstance(each, Failure) and each.code == SnapshotLost.code for each in outcomes
-        )
+        is_missed = any(_is(each, SnapshotLost.code) for each in outcomes)
         return is_missed or time.monotonic() - self._kept_at > _HOLDERS_SECONDS
 
     def _keep(self) -> bool:
@@ -172,6 +177,10 @@ class Batch:
             parquet=parquet_options(job.options),
             store=self._parts.store_config,
         )
+
+
+def _is(outcome: Outcome, code: str) -> bool:
+    return isinstance(outcome, Failure) and outcome.code == code
 
 
 def _may_stage(standing: Standing) -> bool:

@@ -9,6 +9,7 @@ from cluster.task import Outcome
 from staging.core.chunks import Failure, Receipt
 from staging.core.errors import (
     ClusterUnavailable,
+    OutOfMemory,
     SnapshotLost,
     SourceChanged,
     SourceUnavailable,
@@ -44,6 +45,7 @@ _PATIENCE = {
     SourceUnavailable.code: Patience(5, timedelta(seconds=1)),
     StorageUnavailable.code: Patience(None, timedelta(seconds=3)),
     ClusterUnavailable.code: Patience(12, timedelta(milliseconds=500)),
+    OutOfMemory.code: Patience(3, timedelta(seconds=1)),
     SnapshotLost.code: Patience(12, timedelta(milliseconds=200)),
     ReadCancelled.code: Patience(12, timedelta(milliseconds=200)),
 }

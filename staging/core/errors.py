@@ -271,6 +271,13 @@ class ClusterUnavailable(Unavailable):
     code = "cluster_unavailable"
 
 
+class OutOfMemory(StagingError):
+    """The node had no memory left for the extraction task."""
+
+    code = "out_of_memory"
+    retryable = True
+
+
 class OrchestrationUnavailable(Unavailable):
     """Temporal does not answer."""
 
