@@ -60,19 +60,21 @@ class Jobs:
         job = next(job for job in self.changes(job_id) if job["chunks"])
         return str(job["chunks"][0]["url"])
 
-    def download(self, job_id: str, folder: Path) -> None:
-        """Fetch every chunk by its link."""
-        token, count = None, 0
+    def chunks(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Give every chunk as the API shows it, in order."""
+        query: dict[str, str] = {}
         while True:
-            query = {"page_token": token} if token else {}
             page = self._http.get(f"/jobs/{job_id}/chunks", params=query).json()
-            for chunk in page["chunks"]:
-                body = httpx2.get(chunk["url"], timeout=120).content
-                (folder / f"{count}.parquet").write_bytes(body)
-                count += 1
-            token = page["next_page_token"]
-            if token is None:
+            yield from page["chunks"]
+            if page["next_page_token"] is None:
                 return
+            query = {"page_token": page["next_page_token"]}
+
+    def download(self, job_id: str, folder: Path) -> None:
+        """Fetch every chunk by its link; the files are named by its index."""
+        for chunk in self.chunks(job_id):
+            body = httpx2.get(chunk["url"], timeout=120).content
+            (folder / f"{chunk['chunk_index']}.parquet").write_bytes(body)
 
     def discard(self, job_id: str) -> None:
         """Cancel the job, and wait until it is, so that its purge is not part of the next run."""
