@@ -162,6 +162,19 @@ def test_parts_of_nested_columns_are_found_by_id_too(lake):
     }
 
 
+def test_a_column_with_a_dot_is_not_the_part_of_another(lake):
+    part = pa.struct([("b", pa.int64()), ("c", pa.int64())])
+    rows = pa.table(
+        {"a.d": pa.array([1], pa.int64()), "a": pa.array([{"b": 2, "c": 3}], part), "c": ["x"]}
+    )
+    table = lake.create("shop.t", rows.schema)
+    add_file(table, rows.cast(schema_to_pyarrow(table.schema())), Record())
+
+    assert staged(lake).table.to_pylist() == rows.to_pylist()
+    for name in rows.column_names:
+        assert staged(lake, columns=(name,)).table.to_pylist() == rows.select([name]).to_pylist()
+
+
 def partitioned(lake: Lake, *names: str) -> tuple[Table, pa.Table]:
     rows = pa.table(
         {
@@ -219,6 +232,7 @@ PARTITIONED_BY = {
     "raw": (types.BinaryType(), b"\xff", b"\xff"),
     "code": (types.FixedType(2), b"\x00\x01", b"\x00\x01"),
     "ratio": (types.FloatType(), 0.5, 0.5),
+    "uuid": (types.UUIDType(), uuid.UUID(int=7), uuid.UUID(int=7).bytes),
     "nothing": (types.LongType(), None, None),
 }
 

@@ -261,6 +261,16 @@ def test_a_link_out_of_the_root_in_a_table_is_refused(lake, tmp_path_factory, pl
         staged(lake)
 
 
+def test_a_link_that_leads_to_itself_is_a_missing_file(lake):
+    lake.create("shop.t", numbers(0, 3))
+    file = _data_file(lake)
+    file.unlink()
+    file.symlink_to(file)
+
+    with pytest.raises(SourceChanged):
+        staged(lake)
+
+
 LOCATIONS = [
     "s3://bucket/list.avro",
     "http://127.0.0.1:1/list.avro",

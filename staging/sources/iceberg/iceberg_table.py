@@ -49,6 +49,7 @@ _UNREADABLE = (
     AssertionError,
     OverflowError,
     MemoryError,
+    RuntimeError,
     SystemError,
     gzip.BadGzipFile,
     zlib.error,
@@ -65,8 +66,8 @@ class OpenedTable:
         text = self._metadata_text(current_metadata(connection, spec))
         with self._understood():
             self._metadata = _parsed(self._name, text)
-        self._snapshot = chosen_snapshot(self._metadata, spec.version)
-        self._schema = self._schema_at(spec.version)
+            self._snapshot = chosen_snapshot(self._metadata, spec.version)
+            self._schema = self._schema_at(spec.version)
         self._manifests = self._listed_manifests()
         self._check_row_deletes()
 
@@ -116,9 +117,13 @@ class OpenedTable:
 
     def _schema_at(self, version: object) -> Schema:
         """Give the current schema, or the one of the version asked for."""
-        if version is None or self._snapshot is None or self._snapshot.schema_id is None:
-            return self._metadata.schema()
-        return self._metadata.schema_by_id(self._snapshot.schema_id) or self._metadata.schema()
+        number = self._snapshot.schema_id if self._snapshot and version is not None else None
+        found = self._metadata.schema_by_id(
+            self._metadata.current_schema_id if number is None else number
+        )
+        if found is None:
+            raise ValueError("a schema that is not among the schemas")
+        return found
 
     def _listed_manifests(self) -> Sequence[ManifestFile]:
         if self._snapshot is None:

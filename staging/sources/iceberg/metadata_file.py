@@ -65,12 +65,12 @@ def _of_table(connection: Connection, spec: SourceSpec) -> str:
 
 
 def _of_path(root: Path, path: str) -> str:
-    place = root / path
-    if not place.resolve().is_relative_to(root.resolve()):
+    place = Path(os.path.realpath(root / path))
+    if not place.is_relative_to(root.resolve()):
         detail = "the path leads outside of the connection's root"
         raise InvalidValue(detail, [FieldError("#/source/path", detail)])
     if path.endswith(_SUFFIX) and place.is_file():
-        return str(place.resolve())
+        return str(place)
     numbers = _numbered(place / _FOLDER)
     if not numbers:
         detail = f"there is no Iceberg table {path!r}{nearest_names(path, _tables_below(root))}"
@@ -81,7 +81,7 @@ def _of_path(root: Path, path: str) -> str:
             f"{path!r} has {len(newest)} newest metadata files, and only its catalog knows which "
             "one counts; name one of them, or register the catalog"
         )
-    return str(place.resolve() / _FOLDER / newest[0])
+    return str(place / _FOLDER / newest[0])
 
 
 def _numbered(folder: Path) -> Mapping[str, int]:

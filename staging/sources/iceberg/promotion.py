@@ -17,6 +17,8 @@ def may_become(held: pa.DataType, wanted: pa.DataType) -> bool:
         return may_become(held.value_type, wanted)
     if pa.types.is_decimal(held) and pa.types.is_decimal(wanted):
         return bool(held.scale == wanted.scale and held.precision <= wanted.precision)
+    if pa.types.is_timestamp(held) and pa.types.is_timestamp(wanted):
+        return wanted.tz is not None or held.tz is None  # INT96 is UTC without saying so
     if pa.types.is_date32(held) and pa.types.is_timestamp(wanted):
         return bool(wanted.tz is None)
     return any(
@@ -44,7 +46,6 @@ _FAMILIES: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_signed_integer,
     pa.types.is_floating,
     pa.types.is_time,
-    pa.types.is_timestamp,
     _is_text,
     _is_bytes,
 )

@@ -34,7 +34,7 @@ class RootedFiles(FileIO):
         if not real.is_relative_to(self._real_root):
             raise _outside()
         path = real.relative_to(self._real_root).as_posix()
-        pin = pin_file(self._root, path)
+        pin = None if real.is_symlink() else pin_file(self._root, path)  # a loop stays a link
         if pin is None:
             raise SourceChanged(f"{path!r} is not there: removed or expired")
         return pin

@@ -1,5 +1,6 @@
 """Choose the snapshot of a table that a job reads: the current one, or by id or time."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from staging.core.errors import FieldError, InvalidValue, SourceUnsupported
 
 _VERSION = "#/source/version"
 _SHOWN = 3
+_ID = re.compile(r"\d{1,19}", re.ASCII)
 
 
 def chosen_snapshot(metadata: TableMetadata, asked: object) -> Snapshot | None:
@@ -34,7 +36,7 @@ def _current(metadata: TableMetadata) -> Snapshot | None:
 
 
 def _snapshot_id(metadata: TableMetadata, asked: object) -> int | None:
-    if isinstance(asked, str) and not asked.isdecimal():
+    if isinstance(asked, str) and not _ID.fullmatch(asked):
         return _current_at(metadata, asked)
     if isinstance(asked, bool) or not isinstance(asked, int | str):
         return None
