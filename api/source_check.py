@@ -21,7 +21,7 @@ from staging.sources.incremental import check_incremental
 from staging.sources.kinds import source_for
 
 PATIENCE_SECONDS = 5.0
-_KINDS_WITH: Mapping[str, frozenset[str]] = {"version": frozenset({"delta"})}
+_KINDS_WITH: Mapping[str, frozenset[str]] = {"version": frozenset({"delta", "iceberg"})}
 """Which kinds support an option of a source."""
 _log = structlog.get_logger(__name__)
 

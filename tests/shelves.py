@@ -12,6 +12,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
+from tests.iceberg_lake import Lake
+
 _ROWS = 5_000
 
 
@@ -46,6 +48,8 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     half = _ROWS // 2
     write_deltalake(root / "lake" / "things", dated.slice(0, half))
     write_deltalake(root / "lake" / "things", dated.slice(half), mode="append")
+    (root / "warehouse").mkdir()
+    Lake(root / "warehouse").create("shop.things", dated.slice(0, half)).append(dated.slice(half))
     pq.write_table(dated.slice(0, half), root / "parquet" / "a.parquet")
     pq.write_table(dated.slice(half), root / "parquet" / "b.parquet", row_group_size=500)
     pa.csv.write_csv(dated, root / "csv" / "things.csv")
@@ -55,6 +59,7 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
         "sqlite": ({"connection": "shelf_sqlite", "table": "things"}, rows),
         "duckdb": ({"connection": "shelf_duckdb", "table": "things"}, dated),
         "delta": ({"connection": "shelf_delta", "path": "things", "version": 1}, dated),
+        "iceberg": ({"connection": "shelf_iceberg", "table": "shop.things"}, dated),
         "parquet": ({"connection": "shelf_parquet", "path": "*.parquet"}, dated),
         "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
         "json": ({"connection": "shelf_json", "path": "things.jsonl"}, rows),
@@ -73,6 +78,11 @@ path = "shelf.duckdb"
 [connections.shelf_delta]
 kind = "delta"
 root = "lake"
+
+[connections.shelf_iceberg]
+kind = "iceberg"
+root = "warehouse"
+catalog = "warehouse/catalog.db"
 
 [connections.shelf_parquet]
 kind = "parquet"

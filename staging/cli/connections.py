@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     help="Register and test sources.",
 )
-_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv, json or delta."
+_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv, json, delta or iceberg."
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name.")]
 
 
@@ -28,7 +28,7 @@ def add(
     name: Name,
     kind: Annotated[
         str,
-        typer.Option("--kind", "-k", help="postgres, mysql, sqlite, duckdb, parquet, csv or json."),
+        typer.Option("--kind", "-k", help=_KINDS),
     ],
     host: Annotated[str | None, typer.Option(help="Server kinds: its host.")] = None,
     port: Annotated[int | None, typer.Option(help="Server kinds: its port.")] = None,
@@ -44,6 +44,9 @@ def add(
     root: Annotated[Path | None, typer.Option(help="Kinds of files: the folder.")] = None,
     path: Annotated[
         Path | None, typer.Option(help="sqlite and duckdb: the database's file.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="iceberg: the SQLite file of its SQL catalog.")
     ] = None,
     org: Annotated[
         list[int] | None, typer.Option(help="Who may use it; may be repeated; else all.")
@@ -73,6 +76,7 @@ def add(
         "tls_ca": _absolute(tls_ca),
         "root": _absolute(root),
         "path": _absolute(path),
+        "catalog": _absolute(catalog),
         "orgs": org,
         "max_connections": max_connections,
         "allow_query": allow_query or None,

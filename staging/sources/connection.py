@@ -23,6 +23,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "csv": _FOLDER,
     "delta": _FOLDER,
     "duckdb": _FILE,
+    "iceberg": _FOLDER | {"catalog"},
     "json": _FOLDER,
     "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
     "parquet": _FOLDER,
@@ -34,6 +35,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "csv": ("root",),
     "delta": ("root",),
     "duckdb": ("path",),
+    "iceberg": ("root",),
     "json": ("root",),
     "mysql": ("host", "database", "user"),
     "parquet": ("root",),
@@ -63,6 +65,8 @@ class Connection:
     """A reference, `env:NAME` or `file:PATH`, never the password."""
     root: Path | None = None
     path: Path | None = None
+    catalog: Path | None = None
+    """The SQLite file of an Iceberg SQL catalog; None finds tables by their folders."""
     tls: str = "prefer"
     """`prefer` takes TLS if it is offered, `require` insists, `verify` checks the certificate."""
     tls_ca: Path | None = None
@@ -97,7 +101,7 @@ def parse_connection(name: str, table: Mapping[str, Any], folder: Path) -> Conne
     values = {key: _READERS[key](name, key, value) for key, value in table.items() if key != "kind"}
     if kind in _PORTS:
         values.setdefault("port", _PORTS[kind])
-    for key in ("root", "path", "tls_ca"):
+    for key in ("root", "path", "catalog", "tls_ca"):
         if key in values:
             values[key] = folder / values[key]
     if str(values.get("password") or "").startswith("file:"):
@@ -192,6 +196,7 @@ _READERS: Mapping[str, Callable[[str, str, object], Any]] = {
     "password": _reference,
     "root": _local_path,
     "path": _local_path,
+    "catalog": _local_path,
     "tls": _one_of(_TLS),
     "tls_ca": _local_path,
 }

@@ -11,6 +11,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "csv": ("staging.sources.files.csv_source", "CsvSource"),
     "delta": ("staging.sources.delta.delta_source", "DeltaSource"),
     "duckdb": ("staging.sources.duckdb.duckdb_source", "DuckdbSource"),
+    "iceberg": ("staging.sources.iceberg.iceberg_source", "IcebergSource"),
     "json": ("staging.sources.files.json_source", "JsonSource"),
     "mysql": ("staging.sources.mysql", "MysqlSource"),
     "parquet": ("staging.sources.files.parquet_source", "ParquetSource"),

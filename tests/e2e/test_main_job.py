@@ -164,7 +164,7 @@ def test_columns_and_filters_narrow_what_is_read(service, dsn):
     assert_same_rows(service.read_by_link(job_id), expected, "id")
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "csv", "json", "delta"])
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "csv", "json", "delta", "iceberg"])
 def test_files_are_staged_as_they_are(service, stack, file_sources, kind):
     source, expected = file_sources[kind]
     job_id = service.create(source)["job_id"]
@@ -172,6 +172,18 @@ def test_files_are_staged_as_they_are(service, stack, file_sources, kind):
 
     assert_same_rows(service.read_by_link(job_id), expected, "id")
     assert_same_rows(service.read_by_flight(job_id, stack.flight_location), expected, "id")
+
+
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_the_snapshot_of_a_lake_table_s_manifest_can_be_staged_again(service, file_sources, kind):
+    source, expected = file_sources[kind]
+    first = service.until_state(service.create(source)["job_id"], "staged")
+    snapshot = first["manifest"]["snapshot"]
+    assert snapshot["class"] == "pinned"
+
+    again = service.create(source | {"version": int(snapshot["value"])})["job_id"]
+    assert service.until_state(again, "staged")["manifest"]["snapshot"] == snapshot
+    assert_same_rows(service.read_by_link(again), expected, "id")
 
 
 def test_another_organisation_sees_nothing(service, stack, api_url):

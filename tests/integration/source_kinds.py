@@ -17,6 +17,7 @@ from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.kinds import source_for
 from staging.sources.source import Source
+from tests.iceberg_lake import Lake
 from tests.integration.mysql_database import connection_to as mysql_connection
 from tests.mariadb import MariaDb
 
@@ -167,6 +168,21 @@ def delta(folder: Path) -> Kind:
         kind,
         empty=replace(kind.things, path="empty"),
         misspelt=replace(kind.things, path="thigns"),
+    )
+
+
+def iceberg(folder: Path) -> Kind:
+    lake = Lake(folder)
+    things = lake.create("shop.things", rows().slice(0, 700))
+    things.append(rows().slice(700))
+    lake.create("shop.empty", rows().slice(0, 1)).delete()
+    asked = SourceSpec("shelf", table="shop.things")
+    return Kind(
+        source_for(lake.connection),
+        asked,
+        replace(asked, table="shop.empty"),
+        replace(asked, table="shop.thigns"),
+        "#/source/table",
     )
 
 

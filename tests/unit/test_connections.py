@@ -59,11 +59,13 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path):
     found = registry(
         tmp_path,
         '[connections.a]\nkind = "sqlite"\npath = "app.db"\n'
-        '[connections.b]\nkind = "parquet"\nroot = "/exports"\n',
+        '[connections.b]\nkind = "parquet"\nroot = "/exports"\n'
+        '[connections.c]\nkind = "iceberg"\nroot = "lake"\ncatalog = "lake/catalog.db"\n',
     )
 
     assert found.get(1, "a").path == tmp_path / "app.db"
     assert found.get(1, "b").root == Path("/exports")
+    assert found.get(1, "c").catalog == tmp_path / "lake" / "catalog.db"
 
 
 def test_a_missing_file_has_no_connections(tmp_path):

@@ -11,6 +11,7 @@ from staging.core.errors import SourceError, SourceUnsupported
 from staging.sources.files.pins import FilePin, check_pin
 
 _BUFFER_BYTES = 1024 * 1024
+_BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 @contextmanager
@@ -30,12 +31,12 @@ def opened(root: Path, pin: FilePin) -> Iterator[pq.ParquetFile]:
             coerce_int96_timestamp_unit="us",
             page_checksum_verification=True,
         )
-    except (pa.ArrowException, OSError) as error:
+    except _BROKEN as error:
         raise SourceUnsupported(f"{pin.path!r} is not a Parquet file") from error
     with file:
         try:
             yield file
-        except (pa.ArrowException, OSError) as error:
+        except _BROKEN as error:
             check_pin(root, pin)
             raise SourceError(f"{pin.path!r} cannot be decoded") from error
     check_pin(root, pin)
