@@ -8,6 +8,7 @@ from api.asking import Asker
 from api.handout import Handout
 from api.orchestration import Orchestration, TemporalOrchestration
 from api.page_tokens import PageTokens
+from api.streamed import Streams
 from api.watching import Watch
 from staging.catalog import Catalog
 from staging.settings import Settings
@@ -34,11 +35,11 @@ class Wiring:
     tokens: PageTokens
     orchestration: Orchestration
     watch: Watch
-    check_store: Callable[[], None]
-    """Raises unless the bucket answers."""
+    store: ObjectStore
     now: Callable[[], datetime] = utc_now
     sources: Asker = field(default_factory=lambda: Asker(_SOURCE_SLOTS))
     probes: Asker = field(default_factory=lambda: Asker(_PROBE_SLOTS))
+    streams: Streams = field(default_factory=Streams)
 
 
 def build(settings: Settings) -> Wiring:
@@ -57,5 +58,5 @@ def build(settings: Settings) -> Wiring:
         tokens=PageTokens(key),
         orchestration=TemporalOrchestration(settings.temporal_address, settings.temporal_namespace),
         watch=Watch(catalog),
-        check_store=ObjectStore(config).check,
+        store=ObjectStore(config),
     )

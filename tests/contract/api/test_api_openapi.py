@@ -40,6 +40,7 @@ EIGHT = {
 ADDITIONS = {
     ("get", "/jobs/{job_id}/chunks"),
     ("get", "/jobs/{job_id}/manifest"),
+    ("get", "/jobs/{job_id}/chunks/{chunk_id}/data"),
     ("get", "/connections"),
 }
 AT_THE_ROOT = {("get", "/healthz"), ("get", "/readyz"), ("get", "/version")}
