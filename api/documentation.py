@@ -61,6 +61,7 @@ _HEADERS: dict[tuple[str, str], dict[str, Any]] = {
         },
     },
     ("read_job", "200"): _ETAG,
+    ("amend_job", "200"): _ETAG,
     ("read_job", "304"): _ETAG,
     ("read_chunk_data", "200"): _OF_DATA,
     ("read_chunk_data", "206"): {
@@ -78,7 +79,15 @@ _OF_ITS_JOB = {"job_id": "$response.body#/job_id"}
 _OF_A_CHUNK = {**_OF_ITS_JOB, "chunk_id": "$response.body#/chunks/0/chunk_id"}
 _LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("create_job", "202"): dict.fromkeys(
-        ("read_job", "cancel_job", "pause_job", "resume_job", "list_chunks", "read_manifest"),
+        (
+            "read_job",
+            "amend_job",
+            "cancel_job",
+            "pause_job",
+            "resume_job",
+            "list_chunks",
+            "read_manifest",
+        ),
         _OF_ITS_JOB,
     ),
     ("read_job", "200"): dict.fromkeys(("acknowledge_chunk", "refresh_chunk"), _OF_A_CHUNK),

@@ -31,6 +31,7 @@ NARROW_JOB: dict[str, Any] = {
         "consumers": ["rank-0", "rank-1"],
     },
 }
+AMENDMENT: dict[str, Any] = {"ttl_seconds": 172_800, "labels": {"run": "12", "keep": "yes"}}
 ACK: dict[str, Any] = {"consumer": "default", "sha256": SHA256}
 
 CHUNK: dict[str, Any] = {
@@ -147,6 +148,7 @@ TEXTS: dict[str, str] = {PARQUET: "PAR1…PAR1", ARROW_STREAM: "…"}
 """By the media type of what is no JSON."""
 REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
     "JobBody": {"a table": NEW_JOB, "some of some files": NARROW_JOB},
+    "AmendBody": {"a longer life": AMENDMENT, "no name": {"name": None}},
     "AckBody": {"with its hash": ACK},
 }
 """By the name of the body's model, then by what the example shows."""

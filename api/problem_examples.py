@@ -79,6 +79,18 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
     ),
     "list_jobs": (BadPageToken(), _BAD_PAGE),
     "read_job": (BadPageToken(), _BOTH, _NO_JOB, _BAD_PAGE, StorageError()),
+    "amend_job": (
+        *_BODY,
+        _NO_JOB,
+        _NO_PARAMETER,
+        _at(InvalidValue, "#/ttl_seconds", "Input should be greater than or equal to 1"),
+        StateConflict(
+            f"job {JOB_ID} is expired: its TTL cannot change any more; possible: cancel",
+            current_state="expired",
+            allowed=("cancel",),
+        ),
+        StorageError(),
+    ),
     "cancel_job": (_NO_JOB, _NO_PARAMETER),
     "pause_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "pause", ("cancel", "ack"))),
     "resume_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "resume", ("cancel", "ack"))),
