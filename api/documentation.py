@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import PREFIX
 from api.errors import RETRY_AFTER_SECONDS
-from api.examples import ANSWERS, CHUNK_ID, JOB_ID, METRICS, REQUESTS
+from api.examples import ANSWERS, CHUNK_ID, JOB_ID, REQUESTS, TEXTS
 from api.models.answers import ProblemAnswer
 from api.problem_examples import problems_of
 from api.problems import PROBLEM_JSON, problem_json
@@ -41,6 +41,16 @@ _IDENTITY: list[dict[str, Any]] = [
     },
 ]
 _ETAG = {"ETag": {"description": 'The revision, `W/"7"`.', "schema": {"type": "string"}}}
+_OF_DATA = {
+    "ETag": {
+        "description": "The SHA-256 of the Parquet file, weak with an Arrow stream.",
+        "schema": {"type": "string"},
+    },
+    "Accept-Ranges": {
+        "description": "`bytes`; `none` with an Arrow stream.",
+        "schema": {"type": "string"},
+    },
+}
 _HEADERS: dict[tuple[str, str], dict[str, Any]] = {
     ("create_job", "202"): {
         **_ETAG,
@@ -51,7 +61,16 @@ _HEADERS: dict[tuple[str, str], dict[str, Any]] = {
         },
     },
     ("read_job", "200"): _ETAG,
+    ("amend_job", "200"): _ETAG,
     ("read_job", "304"): _ETAG,
+    ("read_chunk_data", "200"): _OF_DATA,
+    ("read_chunk_data", "206"): {
+        **_OF_DATA,
+        "Content-Range": {
+            "description": "`bytes 0-99/3345678`.",
+            "schema": {"type": "string"},
+        },
+    },
     ("refresh_chunk", "200"): {
         "Cache-Control": {"description": "`no-store`.", "schema": {"type": "string"}}
     },
@@ -60,7 +79,15 @@ _OF_ITS_JOB = {"job_id": "$response.body#/job_id"}
 _OF_A_CHUNK = {**_OF_ITS_JOB, "chunk_id": "$response.body#/chunks/0/chunk_id"}
 _LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("create_job", "202"): dict.fromkeys(
-        ("read_job", "cancel_job", "pause_job", "resume_job", "list_chunks", "read_manifest"),
+        (
+            "read_job",
+            "amend_job",
+            "cancel_job",
+            "pause_job",
+            "resume_job",
+            "list_chunks",
+            "read_manifest",
+        ),
         _OF_ITS_JOB,
     ),
     ("read_job", "200"): dict.fromkeys(("acknowledge_chunk", "refresh_chunk"), _OF_A_CHUNK),
@@ -142,8 +169,8 @@ def _problem_response(code: int, shown: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _add_example(response: dict[str, Any]) -> None:
     for media_type, content in response.get("content", {}).items():
-        shown = METRICS if media_type == "text/plain" else ANSWERS[_model(content["schema"])]
-        content["examples"] = {"answer": {"value": shown}}
+        example = TEXTS.get(media_type) or ANSWERS[_model(content["schema"])]
+        content["examples"] = {"answer": {"value": example}}
 
 
 def _add_request_examples(content: dict[str, Any]) -> None:

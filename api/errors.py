@@ -4,6 +4,7 @@ StagingError
 ├── BadRequest          NotJson
 ├── NotFound            UnknownPath
 ├── MethodNotAllowed
+├── RangeNotSatisfiable
 ├── BodyTooLarge
 ├── UnsupportedMediaType
 └── Unavailable         NotReady
@@ -48,6 +49,16 @@ class BodyTooLarge(StagingError):
     code = "body_too_large"
 
 
+class RangeNotSatisfiable(StagingError):
+    """The range begins beyond the end of the chunk."""
+
+    code = "range_not_satisfiable"
+
+    def __init__(self, byte_count: int) -> None:
+        super().__init__(f"the chunk has {byte_count} bytes, none of which is in the range")
+        self.byte_count = byte_count
+
+
 class UnsupportedMediaType(StagingError):
     """The body must be application/json."""
 
@@ -74,6 +85,7 @@ STATUS_OF: Mapping[type[StagingError], int] = {
     Gone: 410,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
+    RangeNotSatisfiable: 416,
     InvalidValue: 422,
     StorageError: 503,
     Unavailable: 503,
@@ -97,6 +109,8 @@ def status_of(error: type[StagingError]) -> int:
 
 def headers_of(error: StagingError) -> dict[str, str]:
     """Give the headers that belong to a failure's answer."""
+    if isinstance(error, RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.byte_count}"}
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status_of(type(error)) == 503 else {}
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from api.media_types import ARROW_STREAM, PARQUET
+
 JOB_ID = "0198f3a2-7c1e-7d3b-9f40-5a6b7c8d9e0f"
 CHUNK_ID = "6f1c2a64-0f0e-5b7e-8d3c-2b1a09f8e7d6"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -29,6 +31,7 @@ NARROW_JOB: dict[str, Any] = {
         "consumers": ["rank-0", "rank-1"],
     },
 }
+AMENDMENT: dict[str, Any] = {"ttl_seconds": 172_800, "labels": {"run": "12", "keep": "yes"}}
 ACK: dict[str, Any] = {"consumer": "default", "sha256": SHA256}
 
 CHUNK: dict[str, Any] = {
@@ -118,7 +121,7 @@ _PARTS = {
     "temporal": {"state": "down", "required": False, "detail": "Temporal does not answer."},
 }
 
-METRICS = """\
+_METRICS = """\
 # HELP staging_jobs Jobs whose objects are not yet deleted, by state.
 # TYPE staging_jobs gauge
 staging_jobs{state="running"} 2.0
@@ -146,8 +149,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "VersionAnswer": {"name": "staging-service", "version": "0.1.0", "api": "v1"},
 }
 """By the name of the answer's model."""
+TEXTS: dict[str, str] = {
+    PARQUET: "PAR1…PAR1",
+    ARROW_STREAM: "…",
+    "text/plain": _METRICS,
+}
+"""By the media type of what is no JSON."""
 REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
     "JobBody": {"a table": NEW_JOB, "some of some files": NARROW_JOB},
+    "AmendBody": {"a longer life": AMENDMENT, "no name": {"name": None}},
     "AckBody": {"with its hash": ACK},
 }
 """By the name of the body's model, then by what the example shows."""

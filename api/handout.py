@@ -44,12 +44,16 @@ class Handout:
 
         Raises Gone if its data is gone or about to go.
         """
-        end = end_met(job, chunk, now + _SHORTEST_LINK, self.purge_grace)
+        self.check_there(job, chunk, now + _SHORTEST_LINK)
+        lifetime = asked or timedelta(seconds=job.options.url_ttl_seconds)
+        return self._chunk(job, chunk, self._sign(job, [chunk], lifetime, now)[chunk.chunk_id])
+
+    def check_there(self, job: Job, chunk: Chunk, at: datetime) -> None:
+        """Raise Gone if the chunk's data is, or by then will be, gone."""
+        end = end_met(job, chunk, at, self.purge_grace)
         if end is not None:
             detail = f"chunk {chunk.chunk_index} of job {job.job_id} is gone: the job is {end}"
             raise Gone(detail, reason=end.value)
-        lifetime = asked or timedelta(seconds=job.options.url_ttl_seconds)
-        return self._chunk(job, chunk, self._sign(job, [chunk], lifetime, now)[chunk.chunk_id])
 
     def _sign(
         self, job: Job, chunks: Sequence[Chunk], asked: timedelta, now: datetime

@@ -59,9 +59,16 @@ def _segments_kept(scope: Scope) -> str:
 
 
 def _bodiless(send: Send) -> Send:
+    """End the answer where its body would begin; a stream then finds that its client has left."""
+    has_ended = False
+
     async def send_head(message: Message) -> None:
+        nonlocal has_ended
+        if has_ended:
+            return
         if message["type"] == "http.response.body":
-            message = {**message, "body": b""}
+            has_ended = True
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(message)
 
     return send_head

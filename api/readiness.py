@@ -18,7 +18,7 @@ async def probe(wiring: Wiring) -> dict[str, Any]:
     """
     catalog, store, temporal = await asyncio.gather(
         _problem(wiring.probes.ask(lambda: _check_catalog(wiring), _PATIENCE_SECONDS)),
-        _problem(wiring.probes.ask(wiring.check_store, _PATIENCE_SECONDS)),
+        _problem(wiring.probes.ask(wiring.store.check, _PATIENCE_SECONDS)),
         _problem(wiring.orchestration.check()),
     )
     parts = {

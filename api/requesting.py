@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.responses import JSONResponse
 
 from api.call import Call
-from api.models.requests import AckBody
+from api.models.requests import AckBody, AmendBody
 from api.reading import job_answer
 from staging.catalog import Requested
 from staging.core.chunks import Acknowledgement
@@ -20,6 +20,16 @@ def request_answer(call: Call, asked: Requested, signal: Signal) -> JSONResponse
     if asked.is_new:
         call.wake_later(asked.job.job_id, signal)
     return job_answer(call.parts, asked.job, status=202 if asked.is_new else 200)
+
+
+def amend_answer(call: Call, job_id: str, given: AmendBody) -> JSONResponse:
+    """Change the job; its workflow is woken where its end may have moved."""
+    asked = call.parts.catalog.amend_job(
+        call.org_id, job_id, given.amendment(), now=call.parts.now()
+    )
+    if asked.is_new and given.ttl_seconds is not None:
+        call.wake_later(job_id, Signal.TTL_CHANGED)
+    return job_answer(call.parts, asked.job)
 
 
 def acknowledge(call: Call, job_id: str, chunk_id: str, given: AckBody) -> Acknowledgement:

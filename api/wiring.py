@@ -9,6 +9,7 @@ from api.handout import Handout
 from api.metrics import Metrics
 from api.orchestration import Orchestration, TemporalOrchestration
 from api.page_tokens import PageTokens
+from api.streamed import Streams
 from api.watching import Watch
 from staging.catalog import Catalog
 from staging.settings import Settings
@@ -36,11 +37,11 @@ class Wiring:
     orchestration: Orchestration
     watch: Watch
     metrics: Metrics
-    check_store: Callable[[], None]
-    """Raises unless the bucket answers."""
+    store: ObjectStore
     now: Callable[[], datetime] = utc_now
     sources: Asker = field(default_factory=lambda: Asker(_SOURCE_SLOTS))
     probes: Asker = field(default_factory=lambda: Asker(_PROBE_SLOTS))
+    streams: Streams = field(default_factory=Streams)
 
 
 def build(settings: Settings) -> Wiring:
@@ -60,5 +61,5 @@ def build(settings: Settings) -> Wiring:
         orchestration=TemporalOrchestration(settings.temporal_address, settings.temporal_namespace),
         watch=Watch(catalog),
         metrics=Metrics(catalog),
-        check_store=ObjectStore(config).check,
+        store=ObjectStore(config),
     )

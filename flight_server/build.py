@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import structlog
 
 from flight_server.cache import Cache, Portion
 from flight_server.cache_file import CannotKeep, Draft, Place
-from flight_server.decode import decoded
 from flight_server.fetch import Fetcher
 from staging.core.chunks import Chunk
+from staging.storage.decode import decoded
 
 _LOOK_SECONDS = 0.5
 
@@ -93,7 +94,7 @@ class Build:
             yield batch
             count, rows = count + 1, rows + batch.num_rows
         if self._stage is Stage.UNKEPT:
-            yield from decoded(self._file, self._schema, skip_rows=rows)
+            yield from decoded(pq.ParquetFile(self._file), self._schema, skip_rows=rows)
 
     def _decode(self, file: pa.NativeFile, cache: Cache) -> Stage:
         try:
@@ -101,7 +102,7 @@ class Build:
         except CannotKeep as full:
             return self._unkept(full)
         try:
-            for batch in decoded(file, self._schema):
+            for batch in decoded(pq.ParquetFile(file), self._schema):
                 self._announce(draft.write(batch))
             cache.keep(self.portion, draft)
         except CannotKeep as full:

@@ -10,19 +10,13 @@ import pyarrow as pa
 import structlog
 
 from staging.core.chunks import Chunk
-from staging.core.errors import Gone, ObjectMissing, StorageError, StorageUnavailable
+from staging.core.errors import Gone, ObjectDamaged, ObjectMissing, StorageUnavailable
 from staging.storage.objects import ObjectStore
 
 _MEMORY_BYTES = 128 * 1024 * 1024
 """The largest object that is held in memory when no disk takes it: twice the default target."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Damaged(StorageError):
-    """The stored object is not the one that was published."""
-
-    code = "object_damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,7 @@ class Fetcher:
     def fetch(self, chunk: Chunk) -> pa.NativeFile:
         """Fetch the chunk's object and verify its length and SHA-256.
 
-        Raises Damaged, Gone, StorageUnavailable, StorageError.
+        Raises ObjectDamaged, Gone, StorageUnavailable, StorageError.
         """
         try:
             return self._on_disk(chunk)
@@ -64,7 +58,9 @@ class Fetcher:
         into = _Hashing(file)
         self.store.fetch(chunk.key, cast("BinaryIO", into))
         if (into.length, into.digest.hexdigest()) != (chunk.byte_count, chunk.sha256):
-            raise Damaged(f"chunk {chunk.chunk_id} has another length or SHA-256 than published")
+            raise ObjectDamaged(
+                f"chunk {chunk.chunk_id} has another length or SHA-256 than published"
+            )
 
 
 class _Hashing:

@@ -12,9 +12,9 @@ from flight_server.decoding import Decoding
 from flight_server.errors import guarded
 from flight_server.flights import job_schema
 from flight_server.prefetch import Prefetch
-from flight_server.slots import Slot
 from staging.core.chunks import Chunk
 from staging.core.jobs import Job
+from staging.storage.slots import Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Streams:
         """Give the chunk's stream, which holds the slot to its end.
 
         `check_wanted` is called while the object is fetched, and raises when the caller is gone.
-        Raises Damaged, Gone, StorageUnavailable, StorageError, UnknownColumn.
+        Raises ObjectDamaged, Gone, StorageUnavailable, StorageError, UnknownColumn.
         """
         schema = job_schema(job, columns)
         portion = Portion(job.job_id, chunk.chunk_id, columns)

@@ -8,12 +8,12 @@ from flight_server.decoding import Decoding
 from flight_server.endpoints import Desk
 from flight_server.fetch import Fetcher
 from flight_server.prefetch import Prefetch
-from flight_server.slots import Slots
 from flight_server.streams import Streams
 from flight_server.sweep import Sweep
 from staging.catalog import Catalog
 from staging.settings import Settings
 from staging.storage.objects import ObjectStore, StoreConfig
+from staging.storage.slots import Slots
 
 _PARTS_OF_FREE_DISK = 5
 """The cache takes one of so many."""

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from api.models.filters import FilterBody
-from api.models.text import Integral, LabelKey, LabelValue, Name, Query, Scalar, Target
-from staging.core.jobs import JobOptions, Retain
+from api.models.text import Integral, Labels, Name, Query, Scalar, Target
+from staging.core.jobs import Amendment, JobOptions, Retain
 from staging.core.source_spec import Incremental, SourceSpec
 
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
+_KEPT: Any = None
+"""Stands where a member that may not be null is left out."""
 _MAX_FILTERS = 100
 _MAX_COLUMNS = 10_000
 
@@ -163,10 +165,37 @@ class JobBody(Body):
 
     source: SourceBody
     name: Name | None = Field(default=None, description="For people; need not be unique.")
-    labels: dict[LabelKey, LabelValue] = Field(
-        default_factory=dict, max_length=64, description="Words to find the job by."
-    )
+    labels: Labels = Field(default_factory=dict, description="Words to find the job by.")
     options: OptionsBody = OptionsBody()
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Leave the default out: what is not given stays as it is, and null is no value."""
+    schema.pop("default")
+
+
+class AmendBody(Body):
+    """What is to change of a job; what is left out stays as it is."""
+
+    ttl_seconds: Annotated[int, Field(ge=1, le=2_592_000), Integral] = Field(
+        default=_KEPT,
+        description="The whole TTL, from the job's creation on; its pauses do not count.",
+        json_schema_extra=_without_default,
+    )
+    labels: Labels = Field(
+        default=_KEPT,
+        description="All labels; those that are left out go.",
+        json_schema_extra=_without_default,
+    )
+    name: Name | None = Field(
+        default=None, description="Null takes the name away.", json_schema_extra=_without_default
+    )
+
+    def amendment(self) -> Amendment:
+        """Give the change in the words of staging.core."""
+        return Amendment(
+            self.ttl_seconds, self.labels, self.name, is_renamed="name" in self.model_fields_set
+        )
 
 
 class AckBody(Body):

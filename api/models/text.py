@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 _CONTROLS = r"\x00-\x1f\x7f"
 _DIGITS = re.compile("[0-9]{1,19}", re.ASCII)
@@ -28,12 +36,22 @@ def _scalar(given: Any) -> Any:
     return given
 
 
+class _Closed:
+    """Says in the JSON Schema of an object that it takes no key but those of its pattern."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | {"additionalProperties": False}
+
+
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=rf"^[^{_CONTROLS}]+$")]
 """A name without control characters: of a job, a connection, a consumer, a column."""
 Target = Annotated[str, Field(min_length=1, max_length=1024, pattern=rf"^[^{_CONTROLS}]+$")]
 """A table, or a path inside a connection's root."""
 LabelKey = Annotated[str, Field(min_length=1, max_length=128, pattern=rf"^[^:{_CONTROLS}]+$")]
 LabelValue = Annotated[str, Field(max_length=256, pattern=rf"^[^{_CONTROLS}]*$")]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=64), _Closed()]
 Label = Annotated[
     str, Field(max_length=385, pattern=rf"^[^:{_CONTROLS}]{{1,128}}:[^{_CONTROLS}]{{0,256}}$")
 ]

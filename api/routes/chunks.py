@@ -1,14 +1,17 @@
-"""Chunks: list, acknowledge, refresh."""
+"""Chunks: list, read, acknowledge, refresh."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from api.body import JsonRoute
 from api.call import ThisCall
+from api.chunk_data import Asked, data_answer
+from api.media_types import ARROW_STREAM, PARQUET
 from api.models.answers import AckAnswer, ChunkAnswer, ChunkPageAnswer
+from api.models.headers import DataHeaders
 from api.models.queries import ChunksQuery, RefreshQuery
 from api.models.requests import AckBody
 from api.query_string import NO_QUERY
@@ -16,6 +19,17 @@ from api.reading import chunk_page
 from api.requesting import acknowledge
 from staging.core.wire import acknowledgement_json
 
+_BINARY = {"type": "string", "format": "binary"}
+DATA: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The whole chunk, in the form that Accept asks for.",
+        "content": {PARQUET: {"schema": _BINARY}, ARROW_STREAM: {"schema": _BINARY}},
+    },
+    206: {
+        "description": "The range of the Parquet file.",
+        "content": {PARQUET: {"schema": _BINARY}},
+    },
+}
 router = APIRouter(route_class=JsonRoute, tags=["chunks"])
 
 
@@ -24,6 +38,24 @@ def list_chunks(job_id: str, query: Annotated[ChunksQuery, Query()], call: ThisC
     """List a job's chunks in order."""
     job = call.parts.catalog.job(call.org_id, job_id)
     return JSONResponse(chunk_page(call.parts, job, query))
+
+
+@router.get(
+    "/jobs/{job_id}/chunks/{chunk_id}/data",
+    response_class=Response,
+    responses=DATA,
+    dependencies=[NO_QUERY],
+)
+def read_chunk_data(
+    job_id: str,
+    chunk_id: str,
+    call: ThisCall,
+    request: Request,
+    headers: Annotated[DataHeaders, Header()],
+) -> Response:
+    """Read a chunk's bytes, by id or index: Parquet, whole or a range; or an Arrow stream."""
+    asked = Asked(request.headers.get("accept"), headers.range, headers.if_range)
+    return data_answer(call.parts, call.org_id, (job_id, chunk_id), asked)
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""Jobs: create, list, read, cancel, pause, resume."""
+"""Jobs: create, list, read, amend, cancel, pause, resume."""
 
 from typing import Annotated, Any
 
@@ -13,10 +13,10 @@ from api.call import ThisCall
 from api.etags import etag, is_known
 from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer
 from api.models.queries import JobQuery, JobsQuery
-from api.models.requests import JobBody
+from api.models.requests import AmendBody, JobBody
 from api.query_string import NO_QUERY
 from api.reading import job_answer, job_page, sealed_manifest
-from api.requesting import request_answer
+from api.requesting import amend_answer, request_answer
 from staging.core.contracts import Signal
 
 ALREADY: dict[int | str, dict[str, Any]] = {
@@ -72,6 +72,12 @@ async def read_job(
         return Response(status_code=304, headers={"ETag": etag(revision)})
     job = await run_in_threadpool(call.parts.catalog.job, call.org_id, job_id)
     return await run_in_threadpool(job_answer, call.parts, job, query)
+
+
+@router.patch("/jobs/{job_id}", response_model=JobAnswer, dependencies=[NO_QUERY])
+def amend_job(job_id: str, body: AmendBody, call: ThisCall) -> Response:
+    """Change a job's TTL, labels or name; a TTL that is over by then ends the job."""
+    return amend_answer(call, job_id, body)
 
 
 @router.delete(

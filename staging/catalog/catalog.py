@@ -1,6 +1,7 @@
 """The whole catalog, put together from its nouns."""
 
 from staging.catalog.acks import Acks
+from staging.catalog.amending import Amending
 from staging.catalog.attempts import Attempts
 from staging.catalog.chunks import Chunks
 from staging.catalog.gauges import Gauging
@@ -17,6 +18,7 @@ from staging.catalog.standings import Standings
 class Catalog(
     Jobs,
     Requests,
+    Amending,
     Chunks,
     Acks,
     Standings,

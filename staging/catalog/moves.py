@@ -68,6 +68,11 @@ def move_job(
         fence_out(connection, job, now=now)
         changes |= {"finished_at": now, "running_attempts": 0}
     revise_job(connection, job, state=target, moved_at=now, **changes)
+    note_event(connection, job, target, now=now)
+
+
+def note_event(connection: sa.Connection, job: Row, target: JobState, *, now: datetime) -> None:
+    """Put on record what was just done to a locked job; `target` is its own state if it stays."""
     connection.execute(
         sa.insert(events).values(
             job_id=job.job_id,

@@ -27,7 +27,7 @@ class Requests(Database):
             check_action(job_id, job.state, "pause")
             is_new = job.state not in (JobState.PAUSING, JobState.PAUSED)
             if is_new:
-                clock = _written(clock_of(job).stopped(now))
+                clock = written_clock(clock_of(job).stopped(now))
                 move_job(connection, job, JobState.PAUSING, now=now, **clock)
             return _requested(connection, job_id, is_new=is_new)
 
@@ -67,10 +67,11 @@ def clock_of(job: Row) -> TtlClock:
 
 def running_clock(job: Row, now: datetime) -> dict[str, Any]:
     """Give the columns of a job's TTL clock that runs from now on."""
-    return _written(clock_of(job).started(now))
+    return written_clock(clock_of(job).started(now))
 
 
-def _written(clock: TtlClock) -> dict[str, Any]:
+def written_clock(clock: TtlClock) -> dict[str, Any]:
+    """Give the columns of a job's TTL clock."""
     left = None if clock.remaining is None else clock.remaining.total_seconds()
     return {"expires_at": clock.expires_at, "ttl_remaining_seconds": left}
 

@@ -13,7 +13,8 @@
     │                              SourceUnsupported, Unrepresentable
     └── Unavailable                CatalogUnavailable, StorageUnavailable, ClusterUnavailable,
                                    OrchestrationUnavailable, TooBusy
-        StorageError               ObjectConflict, ObjectMissing, UploadCorrupted, BucketMissing
+        StorageError               ObjectConflict, ObjectMissing, ObjectDamaged, UploadCorrupted,
+                                   BucketMissing
 
 `code` is the slug that clients see; `retryable` says whether the same step may succeed when it
 is done again.  The docstring of a class is its default message.
@@ -231,6 +232,12 @@ class ObjectMissing(StorageError):
     """There is no object under that key."""
 
     code = "object_missing"
+
+
+class ObjectDamaged(StorageError):
+    """The stored object is not the one that was published."""
+
+    code = "object_damaged"
 
 
 class UploadCorrupted(StorageError):

@@ -127,6 +127,16 @@ class JobDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class Amendment:
+    """What is to change of a job; what is None stays, but for the name where `is_renamed`."""
+
+    ttl_seconds: int | None = None
+    labels: Mapping[str, str] | None = None
+    name: str | None = None
+    is_renamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job is; `partitions_total` is None before planning is done."""
 

@@ -29,6 +29,14 @@ class TtlClock:
             return self
         return TtlClock(now + self.remaining)
 
+    def longer(self, by: timedelta) -> "TtlClock":
+        """Let the clock end so much later, or earlier where that is negative."""
+        if self.expires_at is not None:
+            return TtlClock(self.expires_at + by)
+        if self.remaining is not None:
+            return TtlClock(None, max(self.remaining + by, timedelta(0)))
+        return self
+
 
 def purge_delay(state: JobState, grace: timedelta) -> timedelta:
     """How long after its end a job's published objects stay: the grace if completed, else none."""

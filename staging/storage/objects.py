@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from botocore.exceptions import ClientError
 
-from staging.core.errors import BucketMissing, ObjectConflict, StorageError
+from staging.core.errors import BucketMissing, ObjectConflict, ObjectDamaged, StorageError
 from staging.storage.config import PROBE, TRANSFER, StoreConfig, s3_client
 from staging.storage.failures import code_of, refusal, status_of, translated
+from staging.storage.object_body import ObjectBody, Span
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -103,6 +104,26 @@ class ObjectStore:
             body = self._client.get_object(Bucket=self._config.bucket, Key=key)["Body"]
             for part in body.iter_chunks(_READ_BYTES):
                 into.write(part)
+
+    def open(self, key: str, span: Span, *, byte_count: int) -> ObjectBody:
+        """Begin to read a span of an object of so many bytes; the caller closes what it is given.
+
+        Raises ObjectMissing, StorageUnavailable, ObjectDamaged if the object has another length.
+        """
+        what = f"get {key}"
+        asked = f"bytes={span.start}-{span.end - 1}"
+        with translated(self._config, what):
+            try:
+                answer = self._client.get_object(Bucket=self._config.bucket, Key=key, Range=asked)
+            except ClientError as refused:
+                if status_of(refused) != 416:
+                    raise
+                raise ObjectDamaged(f"{what}: the object is too short") from refused
+        body = ObjectBody(self._config, what, answer["Body"], span.length)
+        if answer.get("ContentRange") != f"{asked.replace('=', ' ')}/{byte_count}":
+            body.close()
+            raise ObjectDamaged(f"{what}: the object does not have {byte_count} bytes")
+        return body
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects, 1000 a request; keys that are not there are fine."""

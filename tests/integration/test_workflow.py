@@ -1,8 +1,10 @@
 """The workflow against Temporal's own test server, which skips time; its steps are scripted."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,31 @@ async def test_a_signal_wakes_a_paused_job_before_its_time(environment):
     assert script_is_observed is None or script_is_observed.state is JobState.PAUSED
     assert script.steps[-2:] == [Step.FINISH_CANCEL, Step.PURGE]
     assert Step.EXPIRE not in script.steps
+
+
+async def test_a_changed_ttl_wakes_a_staged_job_long_before_its_old_end(environment):
+    script = Script(Standing(JobState.STAGED, True, 3, 3, expires_in_seconds=30 * DAY))
+    script.effects = {
+        Step.EXPIRE: lambda: script.become(
+            state=JobState.EXPIRED, expires_in_seconds=None, purge_in_seconds=0
+        ),
+        Step.PURGE: lambda: script.become(is_purged=True),
+    }
+    async with a_worker(environment.client, script):
+        started = await environment.client.start_workflow(
+            StagingJob.run, "job", id="shortened", task_queue=QUEUE
+        )
+        while script.steps != [Step.OBSERVE]:
+            await asyncio.sleep(0.05)
+        begun = await environment.get_current_time()
+        script.become(expires_in_seconds=0)
+        await started.signal(Signal.TTL_CHANGED)
+        state = await started.result()
+        took = await environment.get_current_time() - begun
+
+    assert state == "expired"
+    assert script.steps == [Step.OBSERVE, Step.OBSERVE, Step.EXPIRE, Step.PURGE]
+    assert took < timedelta(days=1)
 
 
 async def test_a_step_that_cannot_be_mended_fails_the_job_with_its_code_and_partition(environment):

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -120,6 +120,11 @@ class Service:
         app.state.wiring = self.wiring
         self.client = TestClient(app, raise_server_exceptions=False)
 
+    def use(self, **parts: Any) -> None:
+        """Put other parts behind the application."""
+        self.wiring = replace(self.wiring, **parts)
+        _app().state.wiring = self.wiring
+
     def request(self, method: str, path: str, **given: Any) -> httpx2.Response:
         return self.client.request(method, PREFIX + path, **given)
 
@@ -146,8 +151,8 @@ def _app() -> FastAPI:
 
 
 @cache
-def _check_of(store: StoreConfig) -> Callable[[], None]:
-    return ObjectStore(store).check
+def _store_at(config: StoreConfig) -> ObjectStore:
+    return ObjectStore(config)
 
 
 def make_wiring(
@@ -165,7 +170,7 @@ def make_wiring(
         orchestration=temporal,
         watch=Watch(catalog),
         metrics=Metrics(catalog),
-        check_store=_check_of(store),
+        store=_store_at(store),
         now=now,
     )
 

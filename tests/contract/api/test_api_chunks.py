@@ -6,8 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.streamed import Streams
 from staging.core.jobs import JobState
 from staging.core.tickets import open_ticket
+from staging.storage.slots import Slots
 from tests.contract.api.service import KEY, LOCATION, problem_of
 from tests.contract.catalog_steps import DAY, GRACE, NOW, SECOND, a_draft, job_in, running, staged
 
@@ -77,14 +79,16 @@ def test_chunks_of_an_ended_job_are_gone(service, state, reason):
     chunk = service.get(f"/jobs/{job_id}").json()["chunks"][0]
     refreshed = service.get(f"/jobs/{job_id}/chunks/0/refresh")
     acked = service.post(f"/jobs/{job_id}/chunks/0/ack")
+    read_through = service.get(f"/jobs/{job_id}/chunks/0/data")
 
     assert (chunk["url"], chunk["url_expires_at"], chunk["flight"]) == (
         None,
         None,
         FLIGHT_OF_THE_GONE,
     )
-    assert problem_of(refreshed) == problem_of(acked) == (410, "gone")
-    assert refreshed.json()["reason"] == acked.json()["reason"] == reason
+    for answer in (refreshed, acked, read_through):
+        assert problem_of(answer) == (410, "gone")
+        assert answer.json()["reason"] == reason
 
 
 def test_a_completed_job_is_readable_until_its_grace_is_over(service):
@@ -107,11 +111,23 @@ def test_a_deleted_chunk_stays_listed_without_its_link(service):
 
     shown = service.get(f"/jobs/{job_id}/chunks").json()["chunks"]
     refreshed = service.get(f"/jobs/{job_id}/chunks/{shown[0]['chunk_id']}/refresh")
+    read_through = service.get(f"/jobs/{job_id}/chunks/{shown[0]['chunk_id']}/data")
 
     assert [(c["state"], c["url"], c["flight"]) for c in shown] == [
         ("deleted", None, FLIGHT_OF_THE_GONE)
     ] * 3
-    assert refreshed.json()["reason"] == "completed"
+    assert refreshed.json()["reason"] == read_through.json()["reason"] == "completed"
+
+
+def test_a_store_that_is_down_or_streams_that_are_all_taken_are_said(service):
+    job_id = staged(service.catalog)
+    down = service.get(f"/jobs/{job_id}/chunks/0/data")
+    service.use(streams=Streams(slots=Slots(0)))
+    busy = service.get(f"/jobs/{job_id}/chunks/0/data")
+
+    assert problem_of(down) == (503, "storage_unavailable")
+    assert problem_of(busy) == (503, "too_busy")
+    assert busy.headers["retry-after"] == "5"
 
 
 def test_no_link_outlives_the_data(service):
@@ -154,9 +170,10 @@ def test_a_chunk_that_is_not_there_is_not_found(service, ref):
     answers = [
         service.get(f"/jobs/{job_id}/chunks/{ref}/refresh"),
         service.post(f"/jobs/{job_id}/chunks/{ref}/ack"),
+        service.get(f"/jobs/{job_id}/chunks/{ref}/data"),
     ]
 
-    assert [problem_of(answer) for answer in answers] == [(404, "not_found")] * 2
+    assert [problem_of(answer) for answer in answers] == [(404, "not_found")] * 3
 
 
 def test_an_ack_without_a_body_is_the_default_consumers(service):

@@ -17,6 +17,8 @@ OPERATIONS = [
     ("POST", "/chunks/0/ack"),
     ("GET", "/chunks/0/refresh"),
     ("GET", "/chunks/{chunk_id}/refresh"),
+    ("GET", "/chunks/0/data"),
+    ("GET", "/chunks/{chunk_id}/data"),
     ("GET", "?wait_seconds=20"),
     ("GET", "?page_token=garbage"),
 ]

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from api.errors import STATUS_OF
-from api.models.requests import AckBody, JobBody
+from api.models.requests import AckBody, AmendBody, JobBody
 from api.openapi import DEFAULT_PATH, openapi_text
 from api.problems import PROBLEM_JSON
 
@@ -38,8 +38,10 @@ EIGHT = {
     ("get", "/jobs/{job_id}/chunks/{chunk_id}/refresh"),
 }
 ADDITIONS = {
+    ("patch", "/jobs/{job_id}"),
     ("get", "/jobs/{job_id}/chunks"),
     ("get", "/jobs/{job_id}/manifest"),
+    ("get", "/jobs/{job_id}/chunks/{chunk_id}/data"),
     ("get", "/connections"),
 }
 AT_THE_ROOT = {("get", f"/{name}") for name in ("healthz", "readyz", "metrics", "version")}
@@ -86,7 +88,8 @@ def test_each_example_is_what_its_schema_says(schema, example):
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("create_job", JobBody), ("acknowledge_chunk", AckBody)]
+    ("name", "model"),
+    [("create_job", JobBody), ("amend_job", AmendBody), ("acknowledge_chunk", AckBody)],
 )
 def test_each_example_of_a_request_is_accepted_by_its_model(name, model):
     content = OPERATIONS[name][2]["requestBody"]["content"]["application/json"]

@@ -42,7 +42,7 @@ def test_paths_are_taken_as_they_are_written(service, path):
     ("path", "allow"),
     [
         ("/jobs", "GET, HEAD, OPTIONS, POST"),
-        ("/jobs/x", "DELETE, GET, HEAD, OPTIONS"),
+        ("/jobs/x", "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ("/jobs/x/pause", "OPTIONS, POST"),
         ("/jobs/x/chunks/0/refresh", "GET, HEAD, OPTIONS"),
     ],
@@ -237,7 +237,7 @@ def test_a_parameter_given_twice_is_pointed_at(service, path, query, pointer):
 def test_every_operation_refuses_a_parameter_that_it_does_not_know(service, name):
     path, method, operation = OPERATIONS[name]
     job_id = job_in(service.catalog, JobState.STAGED).job_id
-    body = {"json": {"source": APP}} if name == "create_job" else {}
+    body = {"create_job": {"json": {"source": APP}}, "amend_job": {"json": {}}}.get(name, {})
 
     answer = service.client.request(
         method.upper(), path.format(job_id=job_id, chunk_id=0) + "?colour=red", **body

@@ -1,4 +1,4 @@
-"""Bound how many streams are open at once."""
+"""Bound how many streams of objects are open at once."""
 
 import threading
 import weakref

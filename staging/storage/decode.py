@@ -11,16 +11,19 @@ _BATCH_BYTES = 16 * 1024 * 1024
 
 
 def decoded(
-    file: pa.NativeFile, schema: pa.Schema, *, skip_rows: int = 0
+    parquet: pq.ParquetFile,
+    schema: pa.Schema,
+    *,
+    skip_rows: int = 0,
+    batch_bytes: int = _BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
     """Give the rows in order, each batch of exactly the schema, without the first `skip_rows`.
 
-    Several may read one file at once.
+    A batch has so many bytes at most, as far as the rows of the widest row group are alike.
     """
-    parquet = pq.ParquetFile(file)
     groups, skip = _after(parquet.metadata, skip_rows)
     batches = parquet.iter_batches(
-        _rows_per_batch(parquet.metadata), row_groups=groups, columns=schema.names
+        _rows_per_batch(parquet.metadata, batch_bytes), row_groups=groups, columns=schema.names
     )
     for batch in batches:
         kept = batch.slice(min(skip, batch.num_rows))
@@ -37,7 +40,7 @@ def _after(metadata: pq.FileMetaData, rows: int) -> tuple[list[int], int]:
     return groups, rows
 
 
-def _rows_per_batch(metadata: pq.FileMetaData) -> int:
+def _rows_per_batch(metadata: pq.FileMetaData, batch_bytes: int) -> int:
     groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
     widest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1)
-    return max(1, min(_BATCH_ROWS, int(_BATCH_BYTES / max(widest, 1))))
+    return max(1, min(_BATCH_ROWS, int(batch_bytes / max(widest, 1))))

@@ -1,0 +1,58 @@
+"""A tap on the wire to a server: it counts connections, and can cut what comes back."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+
+class Tap:
+    """Passes bytes on between callers and a port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self.port: int = self._server.getsockname()[1]
+        self.open = 0
+        """Connections that are open now."""
+        self.cut_after: int | None = None
+        """Cut a connection that gave so many bytes."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self._server.accept()
+                threading.Thread(target=self._pass_on, args=(caller,), daemon=True).start()
+
+    def _pass_on(self, caller: socket.socket) -> None:
+        with caller, socket.create_connection(("127.0.0.1", self._target)) as target:
+            with self._lock:
+                self.open += 1
+            there = threading.Thread(target=_copy, args=(caller, target, None), daemon=True)
+            there.start()
+            _copy(target, caller, self.cut_after)
+            there.join()
+            with self._lock:
+                self.open -= 1
+
+
+def _copy(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+    """Copy until one of the two is closed, or so many bytes are over; then both are."""
+    with contextlib.suppress(OSError):
+        for piece in _pieces(source, limit):
+            sink.sendall(piece)
+    for each in (source, sink):
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+def _pieces(source: socket.socket, limit: int | None) -> Iterator[bytes]:
+    given = 0
+    while (limit is None or given < limit) and (piece := source.recv(65536)):
+        given += len(piece)
+        yield piece
