@@ -23,6 +23,7 @@ from staging.local.seaweed import BUCKET, PREFERRED, SeaweedPorts, seaweed
 from staging.storage.objects import ObjectStore, StoreConfig
 from tests import shelves, warehouse
 from tests.e2e import connections
+from tests.firebird_file import shared_by_processes
 from tests.mariadb import MariaDb, temporary_mariadb
 from tests.stack import RunningStack
 
@@ -130,11 +131,18 @@ def stack(
         "STAGING_GARBAGE_GRACE_SECONDS": "5",
         "STAGING_RESTART_RESET_SECONDS": "5",
     }
-    running = RunningStack(stack_folder / "state", settings | connections.SECRETS)
+    settings |= connections.SECRETS | shared_by_processes(stack_folder / "firebird")
+    running = RunningStack(stack_folder / "state", settings)
     yield running
     running.stop()
     if request.session.testsfailed:
         shutil.copytree(running.folder.logs, FAILED_LOGS, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def other_source(stack: RunningStack, stack_folder: Path) -> tuple[dict[str, Any], pa.Table]:
+    """Source and expected rows of a database without a kind of its own, registered meanwhile."""
+    return shelves.fill_firebird(stack_folder)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
+from staging.sources.registry_edit import add_connection
+from tests.firebird_file import FirebirdFile
 from tests.iceberg_lake import Lake
 
 _ROWS = 5_000
@@ -64,6 +66,19 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
         "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
         "json": ({"connection": "shelf_json", "path": "things.jsonl"}, rows),
     }
+
+
+def fill_firebird(root: Path) -> tuple[dict[str, Any], pa.Table]:
+    """Write a table of a database that has no kind of its own; its source, its rows."""
+    rows = table()
+    database = FirebirdFile(root / "shelf.fdb")
+    database.run(
+        'CREATE TABLE "things" ("id" BIGINT, "name" VARCHAR(50), "ratio" DOUBLE PRECISION)'
+    )
+    values = zip(*rows.to_pydict().values(), strict=True)
+    database.insert('INSERT INTO "things" VALUES (?, ?, ?)', values)
+    add_connection(root / "connections.toml", "shelf_firebird", database.fields)
+    return {"connection": "shelf_firebird", "table": "things"}, rows
 
 
 CONNECTIONS = """

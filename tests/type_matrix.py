@@ -10,6 +10,7 @@ from tests.integration import test_source_duckdb as duckdb
 from tests.integration import test_source_json as json_lines
 from tests.integration import test_source_mysql_types as mysql
 from tests.integration import test_source_postgres_types as postgres
+from tests.integration import test_source_sqlalchemy as firebird
 from tests.integration import test_source_sqlite as sqlite
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "types.md"
@@ -32,6 +33,7 @@ def page_text() -> str:
         "sqlite": _plain(sqlite.DECLARED, sqlite.STRAY),
         "duckdb": _plain(duckdb.DECLARED, duckdb.STRAY),
         "json": _plain((("", *each) for each in json_lines.DECLARED), ()),
+        "sqlalchemy, on Firebird": _plain(firebird.DECLARED, firebird.STRAY),
     }
     return _HEAD + "".join(_table(kind, rows) for kind, rows in tables.items())
 

@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     help="Register and test sources.",
 )
-_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv, json, delta or iceberg."
+_KINDS = "postgres, mysql, sqlite, duckdb, parquet, csv, json, delta, iceberg or sqlalchemy."
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name.")]
 
 
@@ -26,10 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name
 def add(
     *,
     name: Name,
-    kind: Annotated[
-        str,
-        typer.Option("--kind", "-k", help=_KINDS),
-    ],
+    kind: Annotated[str, typer.Option("--kind", "-k", help=_KINDS)],
     host: Annotated[str | None, typer.Option(help="Server kinds: its host.")] = None,
     port: Annotated[int | None, typer.Option(help="Server kinds: its port.")] = None,
     database: Annotated[str | None, typer.Option(help="Server kinds: the database.")] = None,
@@ -41,6 +38,13 @@ def add(
         str | None, typer.Option(metavar="HOW", help="mysql: prefer, require or verify.")
     ] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="mysql: certificates to trust.")] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="sqlalchemy: the dialect and driver, oracle+oracledb.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="sqlalchemy: its driver's own; may be repeated."),
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Kinds of files: the folder.")] = None,
     path: Annotated[
         Path | None, typer.Option(help="sqlite and duckdb: the database's file.")
@@ -60,6 +64,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Register a connection in connections.toml."""
+    from staging.cli.job_request import pairs
     from staging.cli.registered import connections_file
     from staging.settings import settings
     from staging.sources.registry_edit import add_connection
@@ -74,6 +79,8 @@ def add(
         "password": _from_here(password),
         "tls": tls,
         "tls_ca": _absolute(tls_ca),
+        "dialect": dialect,
+        "parameters": pairs(parameter, "--parameter") if parameter else None,
         "root": _absolute(root),
         "path": _absolute(path),
         "catalog": _absolute(catalog),

@@ -59,5 +59,6 @@ def registered(path: Path, name: str) -> Connection:
 def place(connection: Connection) -> str:
     """Say where a connection leads, without any secret."""
     if connection.host:
-        return f"{connection.user}@{connection.host}:{connection.port}/{connection.database}"
-    return str(connection.root or connection.path or "")
+        port = f":{connection.port}" if connection.port else ""
+        return f"{connection.user}@{connection.host}{port}/{connection.database}"
+    return str(connection.root or connection.path or connection.database)

@@ -14,6 +14,8 @@ from staging.sources.nearest import nearest_names
 from staging.sources.secret_reference import REFERENCE, read_secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DIALECT = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)?")
+_SECRET = re.compile(r"(password|passwd|pwd|secret|token)\w*\s*=", re.IGNORECASE)
 _SHARED = frozenset({"kind", "orgs", "max_connections"})
 _SERVER = _SHARED | {"host", "port", "database", "user", "password", "allow_query"}
 _FILE = _SHARED | {"path", "allow_query"}
@@ -28,6 +30,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
     "parquet": _FOLDER,
     "postgres": _SERVER | {"allow_link_local"},
+    "sqlalchemy": (_SERVER - {"allow_query"}) | {"allow_link_local", "dialect", "parameters"},
     "sqlite": _FILE,
 }
 """The kinds, and the fields that each one takes."""
@@ -40,9 +43,11 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "mysql": ("host", "database", "user"),
     "parquet": ("root",),
     "postgres": ("host", "database", "user"),
+    "sqlalchemy": ("dialect", "database"),
     "sqlite": ("path",),
 }
-_PORTS: Mapping[str, int] = {"mysql": 3306, "postgres": 5432}
+_PORTS: Mapping[str, int] = {"mysql": 3306, "postgres": 5432, "sqlalchemy": 0}
+"""Where each kind of server listens unless it is said; 0 leaves it to the driver."""
 _TLS = ("prefer", "require", "verify")
 
 
@@ -67,6 +72,10 @@ class Connection:
     path: Path | None = None
     catalog: Path | None = None
     """The SQLite file of an Iceberg SQL catalog; None finds tables by their folders."""
+    dialect: str = ""
+    """What SQLAlchemy calls the database and its driver, `oracle+oracledb`."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """The driver's own, as in the query string of SQLAlchemy's URL; never a secret."""
     tls: str = "prefer"
     """`prefer` takes TLS if it is offered, `require` insists, `verify` checks the certificate."""
     tls_ca: Path | None = None
@@ -160,6 +169,21 @@ def _flag(name: str, key: str, value: object) -> bool:
     return value
 
 
+def _dialect(name: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not _DIALECT.fullmatch(value):
+        raise _invalid(name, key, "must be what SQLAlchemy calls it, like oracle+oracledb")
+    return value
+
+
+def _parameters(name: str, key: str, value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise _invalid(name, key, "must be a table of texts")
+    for parameter, text in value.items():
+        if _SECRET.search(f"{parameter}={text}"):
+            raise _invalid(name, key, f"must not hold a secret, as {parameter} may")
+    return tuple(value.items())
+
+
 def _whole_number(low: int, high: int) -> Callable[[str, str, object], int]:
     def read(name: str, key: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -197,6 +221,8 @@ _READERS: Mapping[str, Callable[[str, str, object], Any]] = {
     "root": _local_path,
     "path": _local_path,
     "catalog": _local_path,
+    "dialect": _dialect,
+    "parameters": _parameters,
     "tls": _one_of(_TLS),
     "tls_ca": _local_path,
 }

@@ -16,6 +16,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "mysql": ("staging.sources.mysql", "MysqlSource"),
     "parquet": ("staging.sources.files.parquet_source", "ParquetSource"),
     "postgres": ("staging.sources.postgres", "PostgresSource"),
+    "sqlalchemy": ("staging.sources.sqlalchemy.sqlalchemy_source", "SqlalchemySource"),
     "sqlite": ("staging.sources.sqlite.sqlite_source", "SqliteSource"),
 }
 """Module and class of each kind.

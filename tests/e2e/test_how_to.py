@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.firebird_file import FirebirdFile
 from tests.mariadb import temporary_mariadb
 from tests.stack import RunningStack
 
@@ -42,7 +44,21 @@ def a_shop_on_mariadb(page: Path) -> Iterator[dict[str, str]]:
         yield {"3306": str(server.port)}
 
 
-NEEDS = {"stage-from-mysql.md": a_shop_on_mariadb}
+@contextmanager
+def a_shop_on_firebird(page: Path) -> Iterator[dict[str, str]]:
+    """The database that the page asks for, in a file of its own for the page's."""
+    with tempfile.TemporaryDirectory() as folder:
+        shop = FirebirdFile(Path(folder) / "shop.fdb")
+        shop.run("CREATE TABLE orders (id BIGINT NOT NULL PRIMARY KEY, customer_id INTEGER)")
+        shop.insert("INSERT INTO orders VALUES (?, ?)", [(n, n % 7) for n in range(1000)])
+        shop.run(*(script.strip().rstrip(";") for _, script in blocks(page, "sql")))
+        yield {"/srv/shop.fdb": str(shop.path)}
+
+
+NEEDS = {
+    "stage-from-another-database.md": a_shop_on_firebird,
+    "stage-from-mysql.md": a_shop_on_mariadb,
+}
 
 
 @contextmanager

@@ -166,7 +166,14 @@ def test_columns_and_filters_narrow_what_is_read(service, dsn):
 
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "csv", "json", "delta", "iceberg"])
 def test_files_are_staged_as_they_are(service, stack, file_sources, kind):
-    source, expected = file_sources[kind]
+    assert_staged(service, stack, *file_sources[kind])
+
+
+def test_a_table_of_any_other_database_is_staged_as_it_is(service, stack, other_source):
+    assert_staged(service, stack, *other_source)
+
+
+def assert_staged(service, stack, source, expected):
     job_id = service.create(source)["job_id"]
     service.until_state(job_id, "staged")
 

@@ -17,6 +17,7 @@ from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.kinds import source_for
 from staging.sources.source import Source
+from tests.firebird_file import FirebirdFile
 from tests.iceberg_lake import Lake
 from tests.integration.mysql_database import connection_to as mysql_connection
 from tests.mariadb import MariaDb
@@ -156,6 +157,23 @@ def parquet(folder: Path) -> Kind:
     pq.write_table(table.slice(700), folder / "things" / "b.parquet", row_group_size=200)
     pq.write_table(table.schema.empty_table(), folder / "empty.parquet")
     return _files(folder, "parquet")
+
+
+def sqlalchemy(folder: Path) -> Kind:
+    database = FirebirdFile(folder / "shelf.fdb")
+    odd = ODD_NAME.replace('"', '""')
+    columns = f'"id" bigint, "name" varchar(50), "ratio" double precision, "{odd}" varchar(99)'
+    database.run(*(f'CREATE TABLE "{name}" ({columns})' for name in ("things", "empty")))
+    values = zip(*rows().to_pydict().values(), strict=True)
+    database.insert('INSERT INTO "things" VALUES (?, ?, ?, ?)', values)
+    things = SourceSpec("shelf", table="things")
+    return Kind(
+        source_for(database.connection),
+        things,
+        replace(things, table="empty"),
+        replace(things, table="thigns"),
+        "#/source/table",
+    )
 
 
 def delta(folder: Path) -> Kind:

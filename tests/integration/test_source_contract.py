@@ -13,7 +13,18 @@ from tests.integration.source_kinds import COLUMNS, ODD_NAME, Kind
 from tests.rows import assert_same_rows
 from tests.source_reading import request, sizing, stage
 
-KINDS = ["postgres", "mysql", "sqlite", "duckdb", "parquet", "csv", "json", "delta", "iceberg"]
+KINDS = [
+    "postgres",
+    "mysql",
+    "sqlite",
+    "duckdb",
+    "parquet",
+    "csv",
+    "json",
+    "delta",
+    "iceberg",
+    "sqlalchemy",
+]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -27,6 +38,7 @@ def kind(request, tmp_path_factory) -> Kind:
         "delta": source_kinds.delta,
         "duckdb": source_kinds.duckdb_file,
         "iceberg": source_kinds.iceberg,
+        "sqlalchemy": source_kinds.sqlalchemy,
         "sqlite": source_kinds.sqlite,
         "parquet": source_kinds.parquet,
         "csv": source_kinds.csv_files,

@@ -55,6 +55,49 @@ def test_a_mysql_connection_has_its_own_port_and_says_how_it_asks_for_tls(tmp_pa
     assert problems == {"shop": "connection shop: tls must be one of prefer, require, verify"}
 
 
+ELSEWHERE = """
+[connections.shop]
+kind = "sqlalchemy"
+dialect = "oracle+oracledb"
+database = "shop"
+"""
+
+
+def test_any_other_database_is_named_by_its_dialect_and_takes_its_driver_s_parameters(tmp_path):
+    text = f'{ELSEWHERE}parameters = {{service_name = "shop", wallet = "/etc/secret/a"}}\n'
+    found = registry(tmp_path, text).get(1, "shop")
+
+    assert (found.dialect, found.database, found.port) == ("oracle+oracledb", "shop", 0)
+    assert found.parameters == (("service_name", "shop"), ("wallet", "/etc/secret/a"))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            'dialect = "oracle://reader:hunter2@host"',
+            "dialect must be what SQLAlchemy calls it, like oracle+oracledb",
+        ),
+        ("parameters = {a = 1}", "parameters must be a table of texts"),
+        (
+            'parameters = {wallet_password = "hunter2"}',
+            "parameters must not hold a secret, as wallet_password may",
+        ),
+        (
+            'parameters = {odbc_connect = "DSN=shop;Pwd = hunter2"}',
+            "parameters must not hold a secret, as odbc_connect may",
+        ),
+        ("allow_query = true", "allow_query is not a field of kind sqlalchemy"),
+    ],
+)
+def test_a_wrong_field_of_any_other_database_is_named_without_its_value(tmp_path, line, problem):
+    kept = [each for each in ELSEWHERE.splitlines() if not each.startswith(line.split(" ")[0])]
+
+    problems = registry(tmp_path, "\n".join([*kept, line])).problems()
+
+    assert problems == {"shop": f"connection shop: {problem}"}
+
+
 def test_paths_start_at_the_folder_of_the_file(tmp_path):
     found = registry(
         tmp_path,

@@ -79,10 +79,32 @@ def test_a_path_of_this_folder_is_written_so_that_every_process_finds_it(
     }
 
 
+def test_any_other_database_is_written_with_its_dialect_and_parameters(connections, file):
+    connections(
+        "add", "shop", "--kind", "sqlalchemy", "--dialect", "firebird+firebird",
+        "--database", "/srv/shop.fdb", "--parameter", "charset=UTF8", "--parameter", "role=a=b",
+    )  # fmt: skip
+
+    assert tomllib.loads(file.read_text())["connections"]["shop"] == {
+        "kind": "sqlalchemy",
+        "dialect": "firebird+firebird",
+        "database": "/srv/shop.fdb",
+        "parameters": {"charset": "UTF8", "role": "a=b"},
+    }
+    listed = json.loads(connections("list", "--json").stdout)["connections"]
+    assert [each["place"] for each in listed] == ["/srv/shop.fdb"]
+
+
+OTHER = ["shop", "--kind", "sqlalchemy", "--database", "shop", "--dialect", "oracle+oracledb"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ["warehouse", *POSTGRES, "--password", "hunter2"],
+        [*OTHER, "--parameter", "wallet_password=hunter2"],
+        [*OTHER, "--parameter", "hunter2"],
+        [*OTHER, "--dialect", "oracle://reader:hunter2@shop"],
         ["warehouse", "--kind", "oracle"],
         ["warehouse", "--kind", "postgres"],
         ["warehouse", "--kind", "parquet", "--root", "a", "--host", "b"],

@@ -1,0 +1,1 @@
+"""Any database that has a SQLAlchemy dialect as a source."""
