@@ -1,14 +1,14 @@
-"""Read staged chunks in a training job: by link or by Arrow Flight, verified.
+"""Read staged chunks in a training job: by Arrow Flight, by link or through the service, verified.
 
 with StagingClient("http://localhost:8003") as staging:
-job = staging.create_job({"connection": "warehouse", "table": "public.lineitem"})
-for chunk in job.chunks():
-train(chunk.read())
-chunk.ack()
+    job = staging.create_job({"connection": "warehouse", "table": "public.lineitem"})
+    for batch in job.read():
+        train(batch)
 """
 
 from staging_client.chunk import Chunk
 from staging_client.client import Connection, StagingClient
+from staging_client.described import read_described
 from staging_client.errors import (
     BadAddress,
     ChecksumMismatch,
@@ -68,4 +68,5 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "WrongState",
+    "read_described",
 ]

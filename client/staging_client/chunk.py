@@ -4,7 +4,7 @@ import io
 import os
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -12,13 +12,17 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from staging_client.download import Download
 from staging_client.errors import LinkRefused, ShortRead
 from staging_client.links import LinkOver, LinkReader
+from staging_client.patience import Patience
 from staging_client.tickets import TicketOver, TicketReader
 from staging_client.transport import Transport
 from staging_client.views import Acknowledgement, ChunkView
 
 _MARGIN = timedelta(seconds=2)
+_LIFE_USED = 0.8
+"""A link is renewed when so much of its life is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,42 @@ class Readers:
     links: LinkReader
     tickets: TicketReader
 
+    def with_patience(self, patience: Patience) -> "Readers":
+        """Give readers of links and tickets that try for another time."""
+        return replace(
+            self,
+            links=self.links.with_patience(patience),
+            tickets=self.tickets.with_patience(patience),
+        )
+
 
 class Chunk:
-    """A published chunk of a job; `view` is what is known of it, with its newest link."""
+    """A published chunk of a job; `view` is what is known of it, with its newest link.
+
+    Its `__arrow_c_stream__` (Arrow's PyCapsule interface) reads it by its link.
+    """
 
     def __init__(self, readers: Readers, job_id: str, view: ChunkView) -> None:
         self._readers = readers
         self.job_id = job_id
-        self.view = view
+        self._view = view
+        self._heard_at = datetime.now(UTC)
+
+    @property
+    def view(self) -> ChunkView:
+        """What was last heard of the chunk."""
+        return self._view
+
+    @view.setter
+    def view(self, heard: ChunkView) -> None:
+        self._view = heard
+        self._heard_at = datetime.now(UTC)
+
+    def with_patience(self, patience: Patience) -> "Chunk":
+        """Give the same chunk for readers that try for another time."""
+        hurried = Chunk(self._readers.with_patience(patience), self.job_id, self._view)
+        hurried._heard_at = self._heard_at
+        return hurried
 
     @property
     def index(self) -> int:
@@ -55,10 +87,18 @@ class Chunk:
         """
         into = io.BytesIO()
         self._fetch(into)
-        table = pq.read_table(pa.BufferReader(into.getbuffer()), columns=columns)
-        return self._checked(table)
+        return self._decoded(into, columns)
 
-    def read_flight(self) -> pa.Table:
+    def read_data(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the chunk through the service, where the store cannot be reached; verified too.
+
+        Raises ChecksumMismatch, DataGone, ShortRead, Unavailable.
+        """
+        into = io.BytesIO()
+        self._readers.http.download(f"{self._path}/data", Download(self.view, into))
+        return self._decoded(into, columns)
+
+    def read_flight(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the chunk by its ticket, renewing the ticket once if it is over.
 
         Raises DataGone, IdentityRefused, ShortRead, Unavailable.
@@ -73,7 +113,7 @@ class Chunk:
                 raise LinkRefused(
                     f"chunk {self.index}: Flight refuses even a new ticket"
                 ) from refused
-        return self._checked(table)
+        return self._checked(table if columns is None else table.select(list(columns)))
 
     def download(self, path: str | os.PathLike[str]) -> Path:
         """Write the chunk's Parquet file; it appears under its name complete and verified only.
@@ -116,23 +156,31 @@ class Chunk:
         is_fresh = self._is_over()
         if is_fresh:
             self.refresh()
+        download = Download(self.view, into)
         try:
-            self._readers.links.fetch(self.view, into)
+            self._readers.links.fetch(self.view, download)
         except LinkOver:
             if is_fresh:
                 raise self._link_refused() from None
             self.refresh()
             try:
-                self._readers.links.fetch(self.view, into)
+                self._readers.links.fetch(self.view, download)
             except LinkOver:
                 raise self._link_refused() from None
 
     def _is_over(self) -> bool:
         ends = self.view.url_expires_at
-        return self.view.url is None or (ends is not None and ends <= datetime.now(UTC) + _MARGIN)
+        if self.view.url is None or ends is None:
+            return self.view.url is None
+        used_at = self._heard_at + (ends - self._heard_at) * _LIFE_USED
+        return min(used_at, ends - _MARGIN) <= datetime.now(UTC)
 
     def _link_refused(self) -> LinkRefused:
         return LinkRefused(f"chunk {self.index}: the store refuses even a new link")
+
+    def _decoded(self, into: io.BytesIO, columns: Sequence[str] | None) -> pa.Table:
+        table = pq.read_table(pa.BufferReader(into.getbuffer()), columns=columns)
+        return self._checked(table)
 
     def _checked(self, table: pa.Table) -> pa.Table:
         if table.num_rows != self.row_count:
@@ -140,6 +188,9 @@ class Chunk:
                 f"chunk {self.index} has {table.num_rows} rows, {self.row_count} were published"
             )
         return table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.read().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         return f"Chunk(index={self.index}, row_count={self.row_count}, job_id={self.job_id!r})"

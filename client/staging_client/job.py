@@ -1,7 +1,9 @@
 """One job: wait for it, follow it, read it, steer it."""
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import chain
 
 import pyarrow as pa
 
@@ -9,14 +11,20 @@ from staging_client.arrow_types import schema_of
 from staging_client.chunk import Chunk, Readers
 from staging_client.errors import JobFailed, ShortRead, TimedOut
 from staging_client.following import LOST, WAIT_SECONDS, ask_page, check_alive, follow
+from staging_client.prefetching import read_ahead
+from staging_client.routes import Routes
 from staging_client.views import JobView, Progress
 
 FINAL = frozenset({"completed", "failed", "cancelled", "expired"})
+PREFETCH_BYTES = 256 * 1024 * 1024
 _REACHED = {"staged": frozenset({"staged", "completed"})}
 
 
 class Job:
-    """A job of the organisation; `view` is what was last heard of it."""
+    """A job of the organisation; `view` is what was last heard of it.
+
+    Its `__arrow_c_stream__` (Arrow's PyCapsule interface) is that of `read`.
+    """
 
     def __init__(self, readers: Readers, view: JobView) -> None:
         self._readers = readers
@@ -113,7 +121,44 @@ class Job:
             for each in page.chunks:
                 yield Chunk(self._readers, self.job_id, each)
 
-    def read(self) -> pa.Table:
+    def read(
+        self,
+        start: int = 0,
+        *,
+        columns: Sequence[str] | None = None,
+        prefetch_bytes: int = PREFETCH_BYTES,
+    ) -> pa.RecordBatchReader:
+        """Read the chunks from an index on, in order, as a stream of record batches.
+
+        Each chunk comes by the first route that works, Flight, its link, or through the service,
+        and is verified before its first row is given; chunks still to come are waited for.  At
+        most `prefetch_bytes` of Parquet are read ahead.  Comes back with the first chunk.
+        Raises, here or while it is iterated, what `chunks` and Chunk.read_data raise.
+        """
+        tables = read_ahead(self.chunks(start), Routes(columns).read, prefetch_bytes)
+        first = next(tables, None)
+        if first is None:
+            schema = schema_of(tuple(self.view.manifest.schema or ()))
+            kept = schema.names if columns is None else columns
+            return pa.schema([schema.field(name) for name in kept]).empty_table().to_reader()
+        schema = first.schema.remove_metadata()
+        batches = (
+            batch
+            for table in chain([first], tables)
+            for batch in table.replace_schema_metadata().to_batches()
+        )
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    async def read_async(
+        self, start: int = 0, *, columns: Sequence[str] | None = None
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """Give the record batches of `read` without holding up the event loop."""
+        reader = await asyncio.to_thread(self.read, start, columns=columns)
+        batches = iter(reader)
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            yield batch
+
+    def read_links(self) -> pa.Table:
         """Read all rows by links, in the order of the chunks, waiting for those still to come.
 
         Raises what chunks and Chunk.read raise.
@@ -160,6 +205,9 @@ class Job:
                 f"job {self.job_id} promises {manifest.row_count} rows; {table.num_rows} were read"
             )
         return table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.read().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         return f"Job(job_id={self.job_id!r}, state={self.state!r})"

@@ -10,18 +10,26 @@ from staging_client.errors import DataGone, IdentityRefused, StagingClientError,
 from staging_client.patience import Busy, Patience
 from staging_client.views import ChunkView
 
+_GREETING_SECONDS = 5.0
+
 
 class TicketOver(Exception):
     """The ticket is not taken any more; a new one may be."""
 
 
 class TicketReader:
-    """Reads tickets; keeps one connection a location."""
+    """Reads tickets; keeps one connection a location.  Without `org_id` no identity is named."""
 
-    def __init__(self, org_id: int, patience: Patience) -> None:
+    def __init__(self, org_id: int | None, patience: Patience) -> None:
         self._patience = patience
-        self._options = flight.FlightCallOptions(headers=[(b"x-org-id", str(org_id).encode())])
+        self._headers = [] if org_id is None else [(b"x-org-id", str(org_id).encode())]
         self._clients: dict[str, flight.FlightClient] = {}
+
+    def with_patience(self, patience: Patience) -> "TicketReader":
+        """Give a reader over the same connections that tries for another time."""
+        hurried = TicketReader(None, patience)
+        hurried._headers, hurried._clients = self._headers, self._clients
+        return hurried
 
     def close(self) -> None:
         """Close the connections."""
@@ -39,14 +47,19 @@ class TicketReader:
 
     def _read(self, chunk: ChunkView) -> pa.Table:
         ticket = flight.Ticket(base64.b64decode(chunk.ticket, validate=True))
+        options = flight.FlightCallOptions(headers=self._headers)
         try:
-            return self._client(chunk.locations[0]).do_get(ticket, self._options).read_all()
+            return self._client(chunk.locations[0]).do_get(ticket, options).read_all()
         except (pa.ArrowException, OSError) as failed:
             _raise_for(failed, chunk)
 
     def _client(self, location: str) -> flight.FlightClient:
+        """Connect, and wait no longer than a moment for who does not even refuse."""
         if location not in self._clients:
-            self._clients[location] = flight.connect(location)
+            client = flight.connect(location)
+            greeting = flight.FlightCallOptions(timeout=_GREETING_SECONDS, headers=self._headers)
+            client.list_actions(greeting)
+            self._clients[location] = client
         return self._clients[location]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 
+from staging_client.download import Download
 from staging_client.errors import BadAddress, UnexpectedAnswer
 from staging_client.patience import Busy, Patience, retry_after
 from staging_client.problems import refused
@@ -56,16 +57,45 @@ class Transport:
         """Give the answer's JSON object."""
         return json_object(self.ask(method, path, **request))
 
-    def _send(self, request: httpx2.Request) -> httpx2.Response:
+    def download(self, path: str, download: Download) -> None:
+        """Bring what is missing of a chunk through the service, and verify all of it.
+
+        Raises Refused, ChecksumMismatch, Unavailable.
+        """
+        self.patience.persist(lambda: self._go_on(path, download))
+        download.check()
+
+    def _go_on(self, path: str, download: Download) -> None:
+        if download.is_complete:
+            return
+        headers = {"Accept-Encoding": "identity", **download.range_headers}
+        request = self._http.build_request("GET", path, headers=headers, timeout=_ANSWER_SECONDS)
+        answer = self._answer(request, stream=True)
         try:
-            answer = self._http.send(request)
+            if answer.status_code >= 400:
+                answer.read()
+            _check_status(answer)
+            download.take(answer)
+        finally:
+            answer.close()
+
+    def _send(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self._answer(request)
+        _check_status(answer)
+        return answer
+
+    def _answer(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
+        try:
+            return self._http.send(request, stream=stream)
         except httpx2.TransportError as silent:
             raise Busy(f"{_service(request)} does not answer: {silent}") from silent
-        if answer.status_code in _BUSY:
-            raise Busy(str(refused(answer)), retry_after(answer.headers))
-        if answer.status_code >= 400:
-            raise refused(answer)
-        return answer
+
+
+def _check_status(answer: httpx2.Response) -> None:
+    if answer.status_code in _BUSY:
+        raise Busy(str(refused(answer)), retry_after(answer.headers))
+    if answer.status_code >= 400:
+        raise refused(answer)
 
 
 def _checked(base_url: str) -> str:

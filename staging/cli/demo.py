@@ -105,7 +105,7 @@ def _watch(job: Job) -> None:
 
 def _read_and_compare(job: Job, parts: DemoParts, story: Story) -> None:
     with story.step("Read all chunks by link"):
-        by_link = job.read()
+        by_link = job.read_links()
     with story.step("Read all chunks by Flight"):
         by_flight = job.read_flight()
     with story.step("Read the source with Postgres' own COPY, and compare"):

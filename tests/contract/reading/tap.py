@@ -16,6 +16,9 @@ class Tap:
         self.port: int = self._server.getsockname()[1]
         self.open = 0
         """Connections that are open now."""
+        self.connections = 0
+        self.given_bytes = 0
+        """Bytes that came back, over all connections."""
         self.cut_after: int | None = None
         """Cut a connection that gave so many bytes."""
         threading.Thread(target=self._accept, daemon=True).start()
@@ -33,22 +36,27 @@ class Tap:
         with caller, socket.create_connection(("127.0.0.1", self._target)) as target:
             with self._lock:
                 self.open += 1
+                self.connections += 1
             there = threading.Thread(target=_copy, args=(caller, target, None), daemon=True)
             there.start()
-            _copy(target, caller, self.cut_after)
+            given = _copy(target, caller, self.cut_after)
             there.join()
             with self._lock:
+                self.given_bytes += given
                 self.open -= 1
 
 
-def _copy(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+def _copy(source: socket.socket, sink: socket.socket, limit: int | None) -> int:
     """Copy until one of the two is closed, or so many bytes are over; then both are."""
+    given = 0
     with contextlib.suppress(OSError):
         for piece in _pieces(source, limit):
             sink.sendall(piece)
+            given += len(piece)
     for each in (source, sink):
         with contextlib.suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
+    return given
 
 
 def _pieces(source: socket.socket, limit: int | None) -> Iterator[bytes]:

@@ -151,7 +151,7 @@ def test_a_cancelled_job_raises_with_its_state(client, shelf):
     assert job.cancel().state == "cancelling"
 
     with pytest.raises(JobFailed) as failed:
-        job.read()
+        job.read_links()
 
     assert (failed.value.state, failed.value.code) == ("cancelling", "cancelling")
     shelf.catalog.finish_cancel(job.job_id, now=datetime.now(UTC))

@@ -36,7 +36,7 @@ def job_id(shelf) -> str:
 def test_all_rows_are_read_by_link_and_by_ticket_in_the_order_of_the_chunks(client, job_id):
     whole = pa.concat_tables([FIRST, SECOND])
 
-    assert client.job(job_id).read().equals(whole)
+    assert client.job(job_id).read_links().equals(whole)
     assert client.job(job_id).read_flight().equals(whole)
 
 
@@ -84,7 +84,7 @@ def test_an_empty_job_is_read_as_a_table_with_its_schema(client, shelf):
     shelf.publish(job_id)
     shelf.seal(job_id)
 
-    assert client.job(job_id).read().equals(SCHEMA.empty_table())
+    assert client.job(job_id).read_links().equals(SCHEMA.empty_table())
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_sealed_job_with_fewer_chunks_than_promised_is_an_error(client, shelf)
     shelf.lose_chunk(job_id, 1)
 
     with pytest.raises(ShortRead, match="2 chunks and 3500 rows; there are 1 and 3000"):
-        client.job(job_id).read()
+        client.job(job_id).read_links()
 
 
 def test_a_job_with_a_gap_in_its_chunks_is_an_error(client, shelf):
@@ -178,7 +178,7 @@ def test_a_job_with_a_gap_in_its_chunks_is_an_error(client, shelf):
     shelf.lose_chunk(job_id, 0)
 
     with pytest.raises(ShortRead, match="chunk 0 is missing"):
-        client.job(job_id).read()
+        client.job(job_id).read_links()
 
 
 def test_a_chunk_with_other_rows_than_promised_is_an_error(client, job_id):
