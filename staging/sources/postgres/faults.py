@@ -48,11 +48,14 @@ _GONE = re.compile(
     "|no connection to the server|timeout expired|[Cc]onnection timed out|Broken pipe"
     "|canceling statement|server process"
 )
+_SETTINGS_REFUSED = re.compile("unsupported startup parameter")
 _BAD_TEXT = re.compile("[Ii]nvalid unicode|UTF-?8|[Cc]onversion|[Oo]ut of [Rr]ange")
 
 
 def of_connecting(error: psycopg.Error, server: str) -> SourceError:
     """Translate a failure to connect; libpq gives no SQLSTATE there, only a text."""
+    if _SETTINGS_REFUSED.search(str(error)):
+        return behind_pooler(server)
     if error.sqlstate is not None:
         return of_query(error, server)
     if _REFUSED.search(str(error)) or (error.pgconn is not None and error.pgconn.needs_password):
@@ -60,6 +63,14 @@ def of_connecting(error: psycopg.Error, server: str) -> SourceError:
     if _NO_DATABASE.search(str(error)):
         return SourceUnavailable(f"{server} has no such database")
     return SourceUnavailable(f"{server} does not accept connections")
+
+
+def behind_pooler(server: str) -> SourceUnsupported:
+    """Say that sessions do not reach the server as they are."""
+    return SourceUnsupported(
+        f"{server} is behind a connection pooler, where sessions share no snapshot;"
+        " register the server itself"
+    )
 
 
 def of_query(error: psycopg.Error, server: str) -> SourceError:

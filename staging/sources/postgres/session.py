@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from staging.sources.addresses import checked_addresses
 from staging.sources.connection import Connection
-from staging.sources.postgres.faults import of_connecting, of_query
+from staging.sources.postgres.faults import behind_pooler, of_connecting, of_query
 
 ASKING = timedelta(seconds=4)
 """How long a question about the catalogue may take; callers wait 5 s in all."""
@@ -74,13 +74,31 @@ def connect(
 ) -> psycopg.Connection[tuple[object, ...]]:
     """Open a session outside any transaction.
 
-    Raises SourceAuth or SourceUnavailable.
+    Raises SourceAuth, SourceUnavailable, or SourceUnsupported behind a connection pooler.
     """
     info = conninfo(connection, session_name, limit)
     try:
-        return psycopg.connect(info, autocommit=True, prepare_threshold=None)
+        session = psycopg.connect(info, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         raise of_connecting(error, server_name(connection)) from error
+    _check_direct(session, connection)
+    return session
+
+
+def _check_direct(session: psycopg.Connection[tuple[object, ...]], connection: Connection) -> None:
+    """Refuse a pooler: it gives a session's settings, or the next transaction, to another server.
+
+    It makes up the process number that a server tells at the start, to know who cancels.
+    """
+    server = server_name(connection)
+    try:
+        found = session.execute("SELECT pg_backend_pid()").fetchone()
+    except psycopg.Error as error:
+        session.close()
+        raise of_query(error, server) from error
+    if found is None or found[0] != session.info.backend_pid:
+        session.close()
+        raise behind_pooler(server)
 
 
 @contextmanager
