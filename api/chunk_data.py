@@ -66,7 +66,7 @@ def _parquet(parts: Wiring, chunk: Chunk, asked: Asked, opened: ExitStack) -> St
         headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size}"
     read = verified(body, chunk.sha256) if span is None else iter(body)
     status = 200 if span is None else 206
-    return Streamed(read, parts.streams.limiter, opened.pop_all().close, status, headers)
+    return Streamed(parts.streams.read(read), headers, status, opened.pop_all().close)
 
 
 def _arrow(parts: Wiring, job: Job, chunk: Chunk, opened: ExitStack) -> Streamed:
@@ -78,7 +78,8 @@ def _arrow(parts: Wiring, job: Job, chunk: Chunk, opened: ExitStack) -> Streamed
         # Weak: the same rows, not the same bytes (RFC 9110, section 8.8.1).
         "ETag": f'W/"{chunk.sha256}"',
     }
-    return Streamed(read, parts.streams.limiter, opened.pop_all().close, 200, headers)
+    close = opened.pop_all().close
+    return Streamed(parts.streams.read(read), headers, close=close)
 
 
 def _raise_gone(parts: Wiring, job: Job, chunk: Chunk) -> NoReturn:

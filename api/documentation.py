@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import PREFIX
 from api.errors import RETRY_AFTER_SECONDS
-from api.examples import ANSWERS, CHUNK_ID, JOB_ID, REQUESTS, TEXTS
+from api.examples import ANSWERS, CHUNK_ID, JOB_ID, REQUESTS, STREAMS
 from api.models.answers import ProblemAnswer
 from api.problem_examples import problems_of
 from api.problems import PROBLEM_JSON, problem_json
@@ -169,7 +169,7 @@ def _problem_response(code: int, shown: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _add_example(response: dict[str, Any]) -> None:
     for media_type, content in response.get("content", {}).items():
-        example = TEXTS.get(media_type) or ANSWERS[_model(content["schema"])]
+        example = STREAMS.get(media_type) or ANSWERS[_model(content["schema"])]
         content["examples"] = {"answer": {"value": example}}
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.event_text import EVENT_STREAM
 from api.media_types import ARROW_STREAM, PARQUET
 
 JOB_ID = "0198f3a2-7c1e-7d3b-9f40-5a6b7c8d9e0f"
@@ -149,12 +150,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "VersionAnswer": {"name": "staging-service", "version": "0.1.0", "api": "v1"},
 }
 """By the name of the answer's model."""
-TEXTS: dict[str, str] = {
+STREAMS: dict[str, Any] = {
     PARQUET: "PAR1…PAR1",
     ARROW_STREAM: "…",
     "text/plain": _METRICS,
+    EVENT_STREAM: {
+        "event": "state",
+        "data": '{"state":"running","at":"2026-11-25T10:00:01.000Z"}',
+        "id": "2.0",
+    },
 }
-"""By the media type of what is no JSON."""
+"""By the media type; of events, one."""
 REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
     "JobBody": {"a table": NEW_JOB, "some of some files": NARROW_JOB},
     "AmendBody": {"a longer life": AMENDMENT, "no name": {"name": None}},

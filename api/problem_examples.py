@@ -91,6 +91,12 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
         ),
         StorageError(),
     ),
+    "follow_job": (
+        _NO_JOB,
+        _NO_PARAMETER,
+        _at(InvalidValue, "#/header/Last-Event-ID", "String should match pattern"),
+        StorageError(),
+    ),
     "cancel_job": (_NO_JOB, _NO_PARAMETER),
     "pause_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "pause", ("cancel", "ack"))),
     "resume_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "resume", ("cancel", "ack"))),

@@ -1,4 +1,4 @@
-"""Stream an answer's body from a source that is read in threads."""
+"""Answers whose body is made while it is sent."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,27 +17,33 @@ _STALL_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What all streams together may take: places, and threads that read for them."""
+    """What all streams of chunks together may take: places, and threads that read for them."""
 
     slots: Slots = field(default_factory=lambda: Slots(_STREAMS))
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
+    async def read(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Give what an iterator gives, each part read in a thread."""
+        while (
+            part := await to_thread.run_sync(next, parts, None, limiter=self.limiter)
+        ) is not None:
+            yield part
+
 
 class Streamed(StreamingResponse):
-    """Sends parts as they are read; `close` is called in the end, whatever becomes of the client.
+    """Sends parts as they come; `close` is called in the end, whatever becomes of the client.
 
-    A source that fails after the first part cuts the answer off, so the client sees it broken.
+    A body that fails after its first part cuts the answer off, so the client sees it broken.
     """
 
     def __init__(
         self,
-        parts: Iterator[bytes],
-        limiter: CapacityLimiter,
-        close: Callable[[], object],
-        status: int,
+        parts: AsyncIterator[bytes],
         headers: Mapping[str, str],
+        status: int = 200,
+        close: Callable[[], object] = lambda: None,
     ) -> None:
-        super().__init__(self._read(parts, limiter), status, headers)
+        super().__init__(parts, status, headers)
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,8 +57,3 @@ class Streamed(StreamingResponse):
             await super().__call__(scope, receive, send_in_time)
         finally:
             self._close()
-
-    @staticmethod
-    async def _read(parts: Iterator[bytes], limiter: CapacityLimiter) -> AsyncIterator[bytes]:
-        while (part := await to_thread.run_sync(next, parts, None, limiter=limiter)) is not None:
-            yield part

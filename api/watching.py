@@ -26,6 +26,11 @@ class Watch:
         """Let everyone who waits go, and nobody wait any more."""
         self._has_ended = True
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._has_ended
+
     async def revision(
         self,
         job: tuple[int, str],

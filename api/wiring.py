@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from api.asking import Asker
 from api.handout import Handout
 from api.metrics import Metrics
 from api.orchestration import Orchestration, TemporalOrchestration
 from api.page_tokens import PageTokens
+from api.sharing import Sharing
 from api.streamed import Streams
 from api.watching import Watch
 from staging.catalog import Catalog
@@ -19,6 +21,7 @@ from staging.storage.objects import ObjectStore, StoreConfig
 
 _SOURCE_SLOTS = 32
 _PROBE_SLOTS = 8
+_NEWS_THREADS = 4
 
 
 def utc_now() -> datetime:
@@ -42,6 +45,7 @@ class Wiring:
     sources: Asker = field(default_factory=lambda: Asker(_SOURCE_SLOTS))
     probes: Asker = field(default_factory=lambda: Asker(_PROBE_SLOTS))
     streams: Streams = field(default_factory=Streams)
+    news: Sharing[Any] = field(default_factory=lambda: Sharing(_NEWS_THREADS))
 
 
 def build(settings: Settings) -> Wiring:

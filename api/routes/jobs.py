@@ -1,4 +1,4 @@
-"""Jobs: create, list, read, amend, cancel, pause, resume."""
+"""Jobs: create, list, read, follow, amend, cancel, pause, resume."""
 
 from typing import Annotated, Any
 
@@ -11,6 +11,8 @@ from api.accepting import accept_job
 from api.body import JsonRoute
 from api.call import ThisCall
 from api.etags import etag, is_known
+from api.event_text import EVENT_ID, EVENT_SCHEMA, EVENT_STREAM, Seen
+from api.following import events_answer
 from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer
 from api.models.queries import JobQuery, JobsQuery
 from api.models.requests import AmendBody, JobBody
@@ -27,6 +29,21 @@ IdempotencyKeyHeader = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)
 ]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
+LastEventId = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        pattern=EVENT_ID,
+        description="The id of the last event that was received; those after it are given.",
+    ),
+]
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events until the job is final, and a comment as heartbeat.",
+        "content": {EVENT_STREAM: {"schema": EVENT_SCHEMA}},
+    },
+    204: {"description": "The end was received already; do not connect again."},
+}
 
 router = APIRouter(route_class=JsonRoute, tags=["jobs"])
 
@@ -117,6 +134,17 @@ def resume_job(job_id: str, call: ThisCall) -> Response:
     """Resume a job; only what is missing is read."""
     asked = call.parts.catalog.request_resume(call.org_id, job_id, now=call.parts.now())
     return request_answer(call, asked, Signal.RESUME)
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=Response,
+    responses=EVENTS,
+    dependencies=[NO_QUERY],
+)
+async def follow_job(job_id: str, call: ThisCall, last_event_id: LastEventId = None) -> Response:
+    """Follow a job by server-sent events: `state`, `chunk`, `progress`, and `end` as the last."""
+    return await events_answer(call.parts, (call.org_id, job_id), Seen.read(last_event_id))
 
 
 @router.get("/jobs/{job_id}/manifest", response_model=ManifestAnswer, dependencies=[NO_QUERY])

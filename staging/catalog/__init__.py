@@ -2,6 +2,6 @@
 
 from staging.catalog.catalog import Catalog
 from staging.catalog.migrate import migrate
-from staging.catalog.records import IdempotencyKey, Inserted, Requested
+from staging.catalog.records import IdempotencyKey, Inserted, Move, News, Requested
 
-__all__ = ["Catalog", "IdempotencyKey", "Inserted", "Requested", "migrate"]
+__all__ = ["Catalog", "IdempotencyKey", "Inserted", "Move", "News", "Requested", "migrate"]

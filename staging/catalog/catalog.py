@@ -8,6 +8,7 @@ from staging.catalog.gauges import Gauging
 from staging.catalog.jobs import Jobs
 from staging.catalog.lifecycle import Lifecycle
 from staging.catalog.migrate import Migrations
+from staging.catalog.news import NewsOfJobs
 from staging.catalog.plans import Plans
 from staging.catalog.publishing import Publishing
 from staging.catalog.purging import Purging
@@ -20,6 +21,7 @@ class Catalog(
     Requests,
     Amending,
     Chunks,
+    NewsOfJobs,
     Acks,
     Standings,
     Plans,

@@ -15,11 +15,12 @@ _INDEX = re.compile("[0-9]{1,18}")
 _OF_JOB = sa.select(*CHUNK_COLUMNS).where(chunks.c.job_id == sa.bindparam("job_id"))
 _BY_INDEX = _OF_JOB.where(chunks.c.chunk_index == sa.bindparam("ref"))
 _BY_ID = _OF_JOB.where(chunks.c.chunk_id == sa.bindparam("ref"))
-_PAGE = (
+CHUNK_PAGE = (
     _OF_JOB.where(chunks.c.chunk_index >= sa.bindparam("since_index"))
     .order_by(chunks.c.chunk_index)
     .limit(sa.bindparam("page"))
 )
+"""Chunks of `job_id` from `since_index` on, in order, at most `page`."""
 _OWNER = sa.select(jobs.c.org_id).where(jobs.c.job_id == sa.bindparam("job_id"))
 
 
@@ -43,7 +44,7 @@ class Chunks(Database):
         with self._reading() as connection:
             _check_owner(connection, org_id, job_id)
             page = {"job_id": job_id, "since_index": since_index, "page": limit}
-            return [chunk_of(row) for row in connection.execute(_PAGE, page)]
+            return [chunk_of(row) for row in connection.execute(CHUNK_PAGE, page)]
 
 
 def find_chunk(connection: sa.Connection, job_id: str, ref: str) -> Row:

@@ -1,8 +1,10 @@
 """What the catalog takes and answers beside the words of staging.core."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from staging.core.jobs import Job
+from staging.core.chunks import Chunk
+from staging.core.jobs import Job, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,21 @@ class Requested:
 
     job: Job
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of a job's state: into which, at which revision, when."""
+
+    revision: int
+    state: JobState
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A job, and those of its moves and chunks that somebody has not seen yet."""
+
+    job: Job
+    moves: tuple[Move, ...]
+    chunks: tuple[Chunk, ...]

@@ -7,7 +7,7 @@ from typing import Any
 
 from staging.core.chunks import Acknowledgement, Chunk
 from staging.core.high_water import mark_value
-from staging.core.jobs import Job
+from staging.core.jobs import Job, Progress
 from staging.core.source_spec import Incremental
 
 
@@ -55,7 +55,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "state": job.state.value,
         "source": job.source.to_json(),
         "options": asdict(job.options) | {"consumers": list(job.options.consumers)},
-        "progress": asdict(job.progress) | {"fraction": job.progress.fraction},
+        "progress": progress_json(job.progress),
         "manifest": manifest_summary_json(job),
         "error": None if job.error is None else asdict(job.error),
         "created_at": instant(job.created_at),
@@ -64,6 +64,11 @@ def job_json(job: Job) -> dict[str, Any]:
         "finished_at": instant(job.finished_at),
         "expires_at": instant(job.expires_at),
     }
+
+
+def progress_json(progress: Progress) -> dict[str, Any]:
+    """Give how far a job is."""
+    return asdict(progress) | {"fraction": progress.fraction}
 
 
 def manifest_summary_json(job: Job) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx2
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.e2e.contract import MIB, ORDERS, instant, problem
+from tests.e2e.contract import CHUNK, MIB, ORDERS, instant, problem
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -126,3 +128,61 @@ def test_labels_and_name_are_changed_and_wake_those_who_wait(service):
     assert [each["job_id"] for each in found] == [job_id]
     refused = problem(patch(service, job_id, ttl_seconds=0, colour="red"), 422, "invalid_value")
     assert {each["pointer"] for each in refused["errors"]} == {"#/ttl_seconds", "#/colour"}
+
+
+def follow(service, job_id, last=None) -> Iterator[tuple[str, dict, str]]:
+    """Give event, data and id of each event."""
+    headers = {"Last-Event-ID": last} if last else {}
+    with service.http.stream("GET", f"/jobs/{job_id}/events", headers=headers) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        fields: dict[str, str] = {}
+        for line in answer.iter_lines():
+            name, _, text = line.partition(": ")
+            if line:
+                fields[name] = text
+            elif "event" in fields:
+                yield fields["event"], json.loads(fields["data"]), fields["id"]
+                fields = {}
+
+
+def test_events_tell_a_job_from_its_beginning_to_its_end(service):
+    job_id = service.create(ORDERS, chunk_target_bytes=MIB)["job_id"]
+    states, chunks, progress = [], [], {}
+
+    for event, data, _ in follow(service, job_id):
+        if event == "state":
+            states.append(data["state"])
+        if event == "progress":
+            progress = data
+        if event == "chunk":
+            chunks.append(data["chunk_index"])
+            assert set(data) == CHUNK
+            assert len(httpx2.get(data["url"]).content) == data["byte_count"]
+            service.ack(job_id, data)
+        if event == "end":
+            assert data == {"state": "completed", "error": None}
+
+    assert states == ["pending", "running", "staged", "completed"]
+    assert chunks == list(range(progress["chunks_published"]))
+    assert progress == service.job(job_id)["progress"]
+
+
+def test_a_reader_that_was_cut_off_goes_on_where_it_was(service):
+    job_id = service.create(ORDERS, chunk_target_bytes=MIB)["job_id"]
+    listening = follow(service, job_id)
+    last = next(each for event, _, each in listening if event == "chunk")
+    listening.close()
+    service.http.delete(f"/jobs/{job_id}")
+
+    rest = [(event, data, each) for event, data, each in follow(service, job_id, last)]
+
+    assert {data["chunk_index"] for event, data, _ in rest if event == "chunk"}.isdisjoint({0})
+    assert [data["state"] for event, data, _ in rest if event == "state"][-2:] == [
+        "cancelling",
+        "cancelled",
+    ]
+    assert rest[-1][:2] == ("end", {"state": "cancelled", "error": None})
+    over = service.http.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": rest[-1][2]})
+    assert over.status_code == 204
+    foreign = service.http.get(f"/jobs/{job_id}/events", headers={"X-Org-ID": "99"})
+    problem(foreign, 404, "not_found")

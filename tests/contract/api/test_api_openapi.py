@@ -39,6 +39,7 @@ EIGHT = {
 }
 ADDITIONS = {
     ("patch", "/jobs/{job_id}"),
+    ("get", "/jobs/{job_id}/events"),
     ("get", "/jobs/{job_id}/chunks"),
     ("get", "/jobs/{job_id}/manifest"),
     ("get", "/jobs/{job_id}/chunks/{chunk_id}/data"),

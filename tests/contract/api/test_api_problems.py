@@ -32,7 +32,7 @@ def test_an_unknown_path_is_not_found(service):
 
 
 @pytest.mark.parametrize(
-    "path", ["/jobs/", "/jobs//pause", "", "/", "/jobs/x/events", "/jobs/x/plan"]
+    "path", ["/jobs/", "/jobs//pause", "", "/", "/jobs/x/event", "/jobs/x/plan"]
 )
 def test_paths_are_taken_as_they_are_written(service, path):
     assert problem_of(service.get(path)) == (404, "not_found")
