@@ -3,7 +3,7 @@
 import io
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,7 +95,7 @@ class Chunk:
         Raises ChecksumMismatch, DataGone, ShortRead, Unavailable.
         """
         into = io.BytesIO()
-        self._readers.http.download(f"{self._path}/data", Download(self.view, into))
+        self._fetch_data(into)
         return self._decoded(into, columns)
 
     def read_flight(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -120,17 +120,14 @@ class Chunk:
 
         Raises ChecksumMismatch, DataGone, LinkRefused, Unavailable.
         """
-        target = Path(path)
-        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with fresh.open("x+b") as file:
-                self._fetch(file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(target)
-        finally:
-            fresh.unlink(missing_ok=True)
-        return target
+        return _stored(self._fetch, Path(path))
+
+    def download_data(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file as `download` does, through the service.
+
+        Raises ChecksumMismatch, DataGone, Unavailable.
+        """
+        return _stored(self._fetch_data, Path(path))
 
     def refresh(self) -> ChunkView:
         """Ask for a new link and ticket; raises DataGone."""
@@ -150,6 +147,9 @@ class Chunk:
     @property
     def _path(self) -> str:
         return f"/jobs/{self.job_id}/chunks/{self.view.chunk_id}"
+
+    def _fetch_data(self, into: BinaryIO) -> None:
+        self._readers.http.download(f"{self._path}/data", Download(self.view, into))
 
     def _fetch(self, into: BinaryIO) -> None:
         """Fetch by the link, by a new one if it is over; a second refusal is final."""
@@ -194,3 +194,17 @@ class Chunk:
 
     def __repr__(self) -> str:
         return f"Chunk(index={self.index}, row_count={self.row_count}, job_id={self.job_id!r})"
+
+
+def _stored(fetch: Callable[[BinaryIO], None], target: Path) -> Path:
+    """Let a file appear under its name once it is fetched, and not before."""
+    fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        with fresh.open("x+b") as file:
+            fetch(file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return target

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 
@@ -188,8 +189,25 @@ class Job:
         """Cancel in any state: no chunk appears after this returns; idempotent."""
         return self._act("DELETE", "")
 
-    def _act(self, method: str, action: str) -> JobView:
-        shown = self._readers.http.ask_object(method, f"/jobs/{self.job_id}{action}")
+    def amend(
+        self,
+        *,
+        ttl_seconds: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> JobView:
+        """Change the TTL (from creation on), all labels, or the name; what is None stays.
+
+        Idempotent.  Raises InvalidRequest, and WrongState for the TTL of a job that ends.
+        """
+        body: dict[str, Any] = {} if ttl_seconds is None else {"ttl_seconds": ttl_seconds}
+        body |= {} if labels is None else {"labels": dict(labels)}
+        body |= {} if name is None else {"name": name}
+        return self._act("PATCH", "", body)
+
+    def _act(self, method: str, action: str, body: Mapping[str, Any] | None = None) -> JobView:
+        path = f"/jobs/{self.job_id}{action}"
+        shown = self._readers.http.ask_object(method, path, body=body)
         self.view = JobView.from_json(shown)
         return self.view
 

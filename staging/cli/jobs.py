@@ -157,6 +157,36 @@ def watch(
 
 
 @app.command()
+def amend(
+    *,
+    job: JobId,
+    ttl: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Its whole life, from its creation on.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    label: Labels = None,
+    url: Url = None,
+    org: Org = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Change a job's TTL, its name, or all of its labels."""
+    from staging.cli.console import console
+    from staging.cli.job_request import pairs
+    from staging.cli.job_tables import show_job
+    from staging.cli.service import service
+
+    if ttl is None and name is None and not label:
+        raise typer.BadParameter("give --ttl, --name or --label")
+    labels = pairs(label, "--label") if label else None
+    with service(url, org) as staging:
+        view = staging.job(job).amend(ttl_seconds=ttl, labels=labels, name=name)
+    if as_json:
+        typer.echo(json.dumps(view.json))
+    else:
+        show_job(console(), view)
+
+
+@app.command()
 def pause(
     *,
     job: JobId,
@@ -198,6 +228,10 @@ def pull(
         Path | None, typer.Option(metavar="FOLDER", help="Else a folder named by the job.")
     ] = None,
     flight: Annotated[bool, typer.Option("--flight", help="By Arrow Flight, not links.")] = False,
+    through_service: Annotated[
+        bool,
+        typer.Option("--through-service", help="By the API, where the bucket is out of reach."),
+    ] = False,
     ack: Annotated[bool, typer.Option("--ack", help="Acknowledge each stored chunk.")] = False,
     consumer: Annotated[str, typer.Option(help="Who acknowledges.")] = "default",
     url: Url = None,
@@ -209,6 +243,9 @@ def pull(
     from staging.cli.pull_shown import show_pull
     from staging.cli.service import LONG, service
 
+    if flight and through_service:
+        raise typer.BadParameter("give --flight or --through-service, not both")
+    way = "flight" if flight else "service" if through_service else "link"
     with service(url, org, patience=LONG) as staging:
         found = staging.job(job)
         shown = console(stderr=True, quiet=as_json)
@@ -216,7 +253,7 @@ def pull(
             shown,
             found,
             to or Path(job),
-            by_flight=flight,
+            way=way,
             consumer=consumer if ack else None,
         )
     if as_json:

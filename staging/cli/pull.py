@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,18 +30,18 @@ class Pulled:
     is_new: bool
 
 
-def pull(job: Job, folder: Path, *, by_flight: bool) -> Iterator[Pulled]:
+def pull(job: Job, folder: Path, *, way: str) -> Iterator[Pulled]:
     """Bring the chunks as they appear, until the job is sealed and all are there.
 
-    Files that are there and whole are left as they are, so an interrupted pull goes on.
-    Raises FolderTaken, and what Job.chunks and the chunk's readers raise.
+    `way` is one of WAYS.  Files that are there and whole are left as they are, so an interrupted
+    pull goes on.  Raises FolderTaken, and what Job.chunks and the chunk's readers raise.
     """
     _claim(folder, job.job_id)
     for chunk in job.chunks():
         path = folder / f"chunk-{chunk.index:06}.parquet"
         is_new = not (_is_published(path, chunk) or _is_copy(path, chunk))
         if is_new:
-            _bring(chunk, path, by_flight=by_flight)
+            WAYS[way](chunk, path)
         yield Pulled(chunk, path, is_new)
 
 
@@ -69,10 +69,7 @@ def _marked(mark: Path) -> object:
         raise FolderTaken(f"{mark} cannot be read; choose another folder") from None
 
 
-def _bring(chunk: Chunk, path: Path, *, by_flight: bool) -> None:
-    if not by_flight:
-        chunk.download(path)
-        return
+def _bring_by_flight(chunk: Chunk, path: Path) -> None:
     table = chunk.read_flight()
     mark = {**(table.schema.metadata or {}), _SOURCE: chunk.view.sha256.encode()}
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -89,6 +86,13 @@ def _bring(chunk: Chunk, path: Path, *, by_flight: bool) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+WAYS: Mapping[str, Callable[[Chunk, Path], object]] = {
+    "link": Chunk.download,
+    "service": Chunk.download_data,
+    "flight": _bring_by_flight,
+}
 
 
 def _is_published(path: Path, chunk: Chunk) -> bool:

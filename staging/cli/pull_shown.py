@@ -49,9 +49,7 @@ class Total:
         }
 
 
-def show_pull(
-    console: Console, job: Job, folder: Path, *, by_flight: bool, consumer: str | None
-) -> Total:
+def show_pull(console: Console, job: Job, folder: Path, *, way: str, consumer: str | None) -> Total:
     """Pull all chunks, acknowledging each one once it is stored if a consumer is given."""
     total = Total(job.job_id, folder)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
@@ -65,7 +63,7 @@ def show_pull(
     with bars:
         bar = bars.add_task("", total=None)
         try:
-            for pulled in pull(job, folder, by_flight=by_flight):
+            for pulled in pull(job, folder, way=way):
                 if consumer is not None:
                     pulled.chunk.ack(consumer)
                 total.add(pulled)

@@ -16,7 +16,7 @@ from tests.firebird_file import FirebirdFile
 from tests.mariadb import temporary_mariadb
 from tests.stack import RunningStack
 
-PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("stage-from-*.md"))
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SCRIPTS: Mapping[str, Callable[[str], str]] = {
     "sh": str,
@@ -70,6 +70,7 @@ def nothing_more(_page: Path) -> Iterator[dict[str, str]]:
 def test_a_page_works_as_it_is_written(page: Path, stack: RunningStack, tmp_path: Path):
     with NEEDS.get(page.name, nothing_more)(page) as replaced:
         script = "".join(_SCRIPTS[each](body) for each, body in blocks(page, *_SCRIPTS))
+        replaced["http://localhost:8003"] = stack.api_url
         for written, real in replaced.items():
             script = script.replace(written, real)
 

@@ -27,6 +27,7 @@ from tests.contract.reading.servers import ROOT, free_port
 from tests.contract.reading.shelf import rows
 
 FIRST, SECOND = rows(0, 3000), rows(3000, 500)
+WAYS = [[], ["--flight"], ["--through-service"]]
 STAGING = [str(Path(sys.executable).with_name("staging"))]
 
 
@@ -197,7 +198,26 @@ def test_jobs_are_steered(staging, shelf):
     assert (done.returncode, done.stdout) == (0, f"job {job_id} is cancelling\n")
 
 
-@pytest.mark.parametrize("way", [[], ["--flight"]], ids=["links", "flight"])
+def test_a_job_is_amended(staging, shelf):
+    job_id = shelf.stage(SECOND)
+
+    words = ("--ttl", 600, "--name", "other", "--label", "run=13", "--label", "b=c")
+    shown = printed(staging("jobs", "amend", job_id, *words, "--json"))
+
+    job = shelf.catalog.job(1, job_id)
+    assert (job.options.ttl_seconds, job.name, dict(job.labels)) == (
+        600,
+        "other",
+        {"run": "13", "b": "c"},
+    )
+    assert (shown["options"]["ttl_seconds"], shown["name"]) == (600, "other")
+    assert "other" in staging("jobs", "amend", job_id, "--ttl", 700).stdout
+    assert staging("jobs", "amend", job_id).returncode == USAGE
+    assert staging("jobs", "amend", job_id, "--ttl", 0).returncode == USAGE
+    assert staging("jobs", "pull", job_id, "--flight", "--through-service").returncode == USAGE
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["links", "flight", "service"])
 def test_all_chunks_are_pulled_and_acknowledged(staging, shelf, tmp_path, way):
     job_id = shelf.stage(FIRST, SECOND)
 
@@ -220,7 +240,7 @@ def test_all_chunks_are_pulled_and_acknowledged(staging, shelf, tmp_path, way):
     assert shelf.catalog.job(1, job_id).state == "completed"
 
 
-@pytest.mark.parametrize("way", [[], ["--flight"]], ids=["links", "flight"])
+@pytest.mark.parametrize("way", WAYS, ids=["links", "flight", "service"])
 def test_a_pull_goes_on_where_it_broke_off_and_mends_damaged_files(staging, shelf, tmp_path, way):
     job_id = shelf.stage(FIRST, SECOND, FIRST)
     printed(staging("jobs", "pull", job_id, "--to", "out", "--json", *way))
@@ -238,9 +258,10 @@ def test_a_pull_goes_on_where_it_broke_off_and_mends_damaged_files(staging, shel
     assert pq.read_table(tmp_path / "out").equals(pa.concat_tables([FIRST, SECOND, FIRST]))
 
 
-def test_a_pull_by_link_writes_the_published_bytes(staging, shelf, tmp_path):
+@pytest.mark.parametrize("way", [[], ["--through-service"]], ids=["links", "service"])
+def test_a_pull_by_http_writes_the_published_bytes(staging, shelf, tmp_path, way):
     job_id = shelf.stage(SECOND)
-    staging("jobs", "pull", job_id)
+    staging("jobs", "pull", job_id, *way)
 
     body = (tmp_path / job_id / "chunk-000000.parquet").read_bytes()
     assert hashlib.sha256(body).hexdigest() == shelf.catalog.chunk(1, job_id, "0").sha256

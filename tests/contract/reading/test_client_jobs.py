@@ -70,6 +70,25 @@ def test_an_invalid_request_points_at_what_is_wrong(client):
     assert "exports" in error.detail
 
 
+def test_a_job_is_changed_and_what_is_not_named_stays(client, shelf):
+    job = client.create_job(SOURCE, name="first", labels={"run": "12"})
+
+    longer = job.amend(ttl_seconds=172_800)
+    other = job.amend(labels={"run": "13"}, name="second")
+
+    assert longer.expires_at == longer.created_at + timedelta(days=2)
+    assert (longer.name, dict(longer.labels)) == ("first", {"run": "12"})
+    assert (other.name, dict(other.labels), other.expires_at) == (
+        "second",
+        {"run": "13"},
+        longer.expires_at,
+    )
+    assert job.view == client.job(job.job_id).view
+    job.cancel()
+    with pytest.raises(WrongState):
+        job.amend(ttl_seconds=60)
+
+
 def test_unknown_jobs_and_those_of_others_are_not_found(client, as_client, shelf):
     for job_id in (str(uuid.uuid4()), "no-uuid", shelf.draft(2)):
         with pytest.raises(JobNotFound):

@@ -49,6 +49,21 @@ def test_a_chunk_is_read_whole_or_in_part(client, job_id):
     assert two.read_flight().equals(SECOND)
 
 
+def test_a_chunk_is_stored_through_the_service_where_no_link_leads_anywhere(
+    client, shelf, tmp_path
+):
+    job = client.job(shelf.stage(FIRST))
+    [chunk] = job.chunks()
+    spoil(chunk, url="http://127.0.0.1:9/nowhere")
+
+    assert pq.read_table(chunk.download_data(tmp_path / "one.parquet")).equals(FIRST)
+    job.cancel()
+    with pytest.raises(DataGone) as gone:
+        chunk.download_data(tmp_path / "two.parquet")
+    assert gone.value.reason == "cancelled"
+    assert [path.name for path in tmp_path.iterdir()] == ["one.parquet"]
+
+
 def test_chunks_can_be_taken_up_from_an_index(client, job_id):
     assert [chunk.index for chunk in client.job(job_id).chunks(start=1)] == [1]
     assert list(client.job(job_id).chunks(start=2)) == []
