@@ -23,9 +23,9 @@ _HEADERS = {"Cache-Control": "private", "Vary": "Accept"}
 class Asked:
     """The headers that choose the bytes."""
 
-    accept: str | None = None
-    range: str | None = None
-    if_range: str | None = None
+    accept: str
+    range: str | None
+    if_range: str | None
 
 
 def data_answer(parts: Wiring, org_id: int, ids: tuple[str, str], asked: Asked) -> Response:

@@ -4,12 +4,12 @@ PARQUET = "application/vnd.apache.parquet"
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 
-def wants_arrow(accept: str | None) -> bool:
+def wants_arrow(accept: str) -> bool:
     """Tell whether Accept names Arrow's stream, and Parquet not before it.
 
     What accepts neither is given Parquet: the form that is stored.
     """
-    weights = dict(_weighed(each) for each in (accept or "").split(","))
+    weights = dict(_weighed(each) for each in accept.split(","))
     arrow = weights.get(ARROW_STREAM, 0.0)
     return 0 < arrow >= weights.get(PARQUET, 0.0)
 

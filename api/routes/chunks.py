@@ -54,7 +54,8 @@ def read_chunk_data(
     headers: Annotated[DataHeaders, Header()],
 ) -> Response:
     """Read a chunk's bytes, by id or index: Parquet, whole or a range; or an Arrow stream."""
-    asked = Asked(request.headers.get("accept"), headers.range, headers.if_range)
+    accept = ",".join(request.headers.getlist("accept"))
+    asked = Asked(accept, headers.range, headers.if_range)
     return data_answer(call.parts, call.org_id, (job_id, chunk_id), asked)
 
 

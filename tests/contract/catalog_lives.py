@@ -22,7 +22,7 @@ from staging.catalog.tables import events
 from staging.core import ids
 from staging.core.contracts import FailureReport
 from staging.core.errors import StateConflict
-from staging.core.jobs import JobDraft, JobOptions, Progress, Retain
+from staging.core.jobs import Amendment, JobDraft, JobOptions, Progress, Retain
 from staging.core.source_spec import SourceSpec
 from tests.contract.catalog_model import ENDING, MOVES, STAGING, ModelJob
 from tests.contract.catalog_steps import NOW, SECOND, a_plan
@@ -79,7 +79,7 @@ class Lives(RuleBasedStateMachine):
         draft = JobDraft(ids.job_id(self.now, os.urandom(10)), 1, None, None, {}, source, options)
         self.catalog.insert_job(draft, now=self.now)
         ends_by_acks = retain is Retain.UNTIL_ACKED
-        model = ModelJob(draft.job_id, consumers, ends_by_acks, self.now + TTL)
+        model = ModelJob(draft.job_id, consumers, ends_by_acks, self.now + TTL, TTL)
         self.models.append(model)
         return model
 
@@ -116,6 +116,18 @@ class Lives(RuleBasedStateMachine):
             self.resume(job)
         else:
             self.pause(job)
+
+    @rule(job=jobs, ttl=st.sampled_from([TTL, TTL * 2, SECOND]))
+    def amend(self, job, ttl):
+        amendment = Amendment(ttl_seconds=int(ttl.total_seconds()))
+        is_new = ttl != job.ttl
+        if is_new and job.state in ENDING:
+            with pytest.raises(StateConflict):
+                self.catalog.amend_job(1, job.job_id, amendment, now=self.now)
+            return
+        job.change_ttl(ttl)
+        answer = self.catalog.amend_job(1, job.job_id, amendment, now=self.now)
+        assert (answer.job.state, answer.is_new) == (job.state, is_new)
 
     def replan(self, job):
         self.reset_plan(job)
@@ -229,6 +241,7 @@ class Lives(RuleBasedStateMachine):
             with self.catalog._reading() as connection:
                 query = sa.select(events.c.from_state, events.c.to_state)
                 query = query.where(events.c.job_id == model.job_id).order_by(events.c.revision)
+                query = query.where(events.c.from_state.is_distinct_from(events.c.to_state))
                 rows = connection.execute(query).all()
             assert [to for _, to in rows] == model.history
             assert [source for source, _ in rows] == [None, *model.history[:-1]]

@@ -38,6 +38,7 @@ class ModelJob:
     consumers: tuple[str, ...]
     ends_by_acks: bool
     expires_at: datetime | None
+    ttl: timedelta
     left: timedelta | None = None
     state: str = "pending"
     moved_at: datetime | None = None
@@ -71,6 +72,14 @@ class ModelJob:
         """Let the TTL run on."""
         if self.left is not None:
             self.expires_at, self.left = now + self.left, None
+
+    def change_ttl(self, ttl: timedelta) -> None:
+        """Let the TTL's clock end as much later as the TTL is longer."""
+        longer, self.ttl = ttl - self.ttl, ttl
+        if self.expires_at is not None:
+            self.expires_at += longer
+        if self.left is not None:
+            self.left = max(self.left + longer, timedelta(0))
 
     def end_running(self, now: datetime) -> None:
         """End every running attempt."""

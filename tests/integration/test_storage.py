@@ -6,6 +6,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from staging.core.errors import (
     BucketMissing,
     ObjectConflict,
+    ObjectDamaged,
     ObjectMissing,
     StagingError,
     StorageError,
@@ -24,6 +26,7 @@ from staging.core.errors import (
     UploadCorrupted,
 )
 from staging.storage.config import TRANSFER, StoreConfig, s3_client
+from staging.storage.object_body import Span
 from staging.storage.objects import ObjectStore
 
 BODY = Random(1).randbytes(5_000_000)
@@ -65,6 +68,29 @@ def test_what_was_put_is_fetched(store, prefix, file, body):
     store.put_once(prefix + "a", file(body), sha256=sha256(body))
 
     assert fetched(store, prefix + "a") == body
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 3_000_000), (0, 5_000_000)])
+def test_a_span_of_what_was_put_is_read_in_parts(store, prefix, file, start, end):
+    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+
+    with closing(store.open(prefix + "a", Span(start, end), byte_count=len(BODY))) as body:
+        parts = list(body)
+
+    assert b"".join(parts) == BODY[start:end]
+    assert max(map(len, parts)) <= 1 << 20
+
+
+def test_an_object_of_another_length_is_not_opened(store, prefix, file):
+    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+
+    for byte_count in (len(BODY) - 1, len(BODY) + 1):
+        with pytest.raises(ObjectDamaged):
+            store.open(prefix + "a", Span(0, 10), byte_count=byte_count)
+    with pytest.raises(ObjectDamaged):
+        store.open(prefix + "a", Span(len(BODY), len(BODY) + 1), byte_count=len(BODY) + 1)
+    with pytest.raises(ObjectMissing):
+        store.open(prefix + "b", Span(0, 10), byte_count=10)
 
 
 def test_a_repeated_put_of_the_same_bytes_is_content(store, prefix, file):
@@ -194,6 +220,7 @@ def test_wrong_keys_are_a_refusal_and_no_keys_are_named(s3, file, monkeypatch):
 STEPS: dict[str, Callable[[ObjectStore, Path], object]] = {
     "put": lambda store, file: store.put_once("a", file, sha256=sha256(b"x")),
     "fetch": lambda store, _: fetched(store, "a"),
+    "open": lambda store, _: store.open("a", Span(0, 1), byte_count=1),
     "delete": lambda store, _: store.delete(["a"]),
     "list": lambda store, _: list(store.list()),
     "ensure_bucket": lambda store, _: store.ensure_bucket(create=True),

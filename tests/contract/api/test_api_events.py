@@ -207,6 +207,27 @@ def test_a_quiet_stream_beats_and_ends_when_the_service_stops(live, catalog, mon
     assert all(not line or line.startswith(":") for line in lines)
 
 
+def test_readers_that_leave_are_waited_for_no_more(live, catalog, monkeypatch):
+    looks, look = [], type(catalog).revision
+    monkeypatch.setattr(
+        type(catalog), "revision", lambda *a, **k: (looks.append(1), look(*a, **k))[1]
+    )
+    job_id = running(catalog)
+    listening = [live.lines(job_id) for _ in range(5)]
+    for each in listening:
+        next_data(each, "progress")
+    time.sleep(1)
+    heard = len(looks)
+    for each in listening:
+        each.close()
+    time.sleep(1)
+    left = len(looks)
+    time.sleep(1)
+
+    assert heard >= 3
+    assert len(looks) == left
+
+
 def test_head_tells_of_a_live_stream_and_ends(live, catalog):
     told = httpx2.head(f"{live.url}/jobs/{running(catalog)}/events", timeout=5)
 

@@ -4,18 +4,22 @@ import hashlib
 import io
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import httpx2
 import pyarrow as pa
 import pytest
+import uvicorn
 
+from api import streamed
+from api.app import create_app
 from staging.core.chunks import Chunk
 from staging.storage.config import TRANSFER, s3_client
-from tests.contract.api.service import PREFIX, problem_of
+from tests.contract.api.service import PREFIX, Recorder, make_wiring, problem_of
 from tests.contract.reading.servers import Server, answers, free_port, start
 from tests.contract.reading.shelf import SCHEMA, rows
 from tests.contract.reading.tap import Tap
@@ -161,6 +165,12 @@ def test_accept_chooses_the_form(stage, accept, is_arrow):
     assert answer.headers["vary"] == "Accept"
 
 
+def test_accept_may_have_several_lines(stage):
+    lines = [("Accept", "text/html"), ("Accept", ARROW)]
+
+    assert httpx2.get(stage().url, headers=lines).headers["content-type"] == ARROW
+
+
 def test_an_arrow_stream_has_the_chunks_rows_and_schema_and_no_ranges(stage):
     staged = stage()
 
@@ -264,6 +274,28 @@ def test_a_client_that_vanishes_frees_the_stores_connection(tapped, stage):
     until(lambda: tap.open == 0)
 
     assert httpx2.get(staged.url, timeout=60).content == staged.body
+
+
+def test_a_client_that_takes_nothing_is_let_go(s3, shelf, stage, monkeypatch):
+    monkeypatch.setattr(streamed, "_STALL_SECONDS", 0.5)
+    tap, port = Tap(httpx2.URL(s3.endpoint).port), free_port()
+    store = replace(s3, endpoint=f"http://127.0.0.1:{tap.port}")
+    wiring = make_wiring(shelf.catalog, shelf.folder, Recorder(), lambda: datetime.now(UTC), store)
+    # Without its lifespan, at whose end it would close the shelf's catalog.
+    config = uvicorn.Config(create_app(wiring), port=port, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    until(lambda: answers(port))
+    url = httpx2.URL(stage(noise(64)).url)
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(f"GET {url.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        until(lambda: tap.open == 1)
+        until(lambda: tap.open == 0)
+    server.should_exit = True
+    serving.join()
+    tap.close()
 
 
 def test_a_store_that_breaks_off_breaks_the_answer_off(tapped, stage):
