@@ -82,6 +82,7 @@ _LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
         (
             "read_job",
             "amend_job",
+            "follow_job",
             "cancel_job",
             "pause_job",
             "resume_job",
@@ -90,7 +91,9 @@ _LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
         ),
         _OF_ITS_JOB,
     ),
-    ("read_job", "200"): dict.fromkeys(("acknowledge_chunk", "refresh_chunk"), _OF_A_CHUNK),
+    ("read_job", "200"): dict.fromkeys(
+        ("acknowledge_chunk", "read_chunk_data", "refresh_chunk"), _OF_A_CHUNK
+    ),
 }
 """Where one may go from an answer, with what of it."""
 _RETRY_AFTER = {

@@ -243,3 +243,24 @@ def test_it_stops_in_seconds_although_someone_waits(environment, tmp_path, store
     assert code == 0
     assert took < 4
     assert said.startswith(b"HTTP/1.1 304 ")
+
+
+def test_it_stops_in_seconds_although_someone_listens(environment, tmp_path, stored):
+    port = free_port()
+    job = job_in(stored, JobState.RUNNING, a_draft())
+    stopping = start("api", {**environment, "STAGING_PORT": str(port)}, tmp_path / "api.log")
+    stopping.until(lambda: answers(port))
+    with socket.create_connection(("127.0.0.1", port), 10) as listener:
+        path = f"{PREFIX}/jobs/{job.job_id}/events"
+        listener.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        said = listener.recv(65536)
+        started = time.monotonic()
+        code = stopping.stop(20)
+        took = time.monotonic() - started
+        said += b"".join(iter(lambda: listener.recv(65536), b""))
+
+    assert code == 0
+    assert took < 4
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"event: progress" in said
+    assert said.endswith(b"\r\n0\r\n\r\n")
