@@ -109,22 +109,24 @@ def stack_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def file_sources(stack_folder: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
+def file_sources(stack_folder: Path, s3: StoreConfig) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     """Source and expected rows of each file kind."""
-    return shelves.fill(stack_folder)
+    return shelves.fill(stack_folder, s3)
 
 
 @pytest.fixture(scope="session")
 def stack(
     request: pytest.FixtureRequest,
+    *,
     stack_folder: Path,
     postgres: EmbeddedPostgres,
     dsn: str,
+    s3: StoreConfig,
     file_sources: dict[str, tuple[dict[str, Any], pa.Table]],
 ) -> Iterator[RunningStack]:
     """The whole embedded stack, with short graces and the connections of the tests."""
     registry = stack_folder / "connections.toml"
-    registry.write_text(connections.registry(WAREHOUSE, postgres.port, free_port()))
+    registry.write_text(connections.registry(WAREHOUSE, postgres.port, free_port(), s3.endpoint))
     settings = {
         "STAGING_CONNECTIONS": str(registry),
         "STAGING_PURGE_GRACE_SECONDS": "2",

@@ -12,11 +12,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
+from staging.local.seaweed import BUCKET
 from staging.sources.registry_edit import add_connection
+from staging.storage.config import StoreConfig
+from tests.buckets import new_root
 from tests.firebird_file import FirebirdFile
 from tests.iceberg_lake import Lake
 
 _ROWS = 5_000
+_PREFIX = "shelves"
 
 
 def table() -> pa.Table:
@@ -31,8 +35,11 @@ def table() -> pa.Table:
     )
 
 
-def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
-    """Write the files below a folder; return the source and the expected rows of each kind."""
+def fill(root: Path, store: StoreConfig) -> dict[str, tuple[dict[str, Any], pa.Table]]:
+    """Write the files below a folder; return the source and the expected rows of each kind.
+
+    The Parquet files are put in a bucket too, whose keys are written beside.
+    """
     rows = table()
     dated = rows.append_column(
         "day", pa.array([datetime.date(2000, 1, 1 + n % 28) for n in range(_ROWS)])
@@ -57,12 +64,17 @@ def fill(root: Path) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     pa.csv.write_csv(dated, root / "csv" / "things.csv")
     lines = "".join(json.dumps(row) + "\n" for row in rows.to_pylist())
     (root / "json" / "things.jsonl").write_text(lines)
+    bucket = new_root(store, prefix=_PREFIX)
+    bucket.upload(root / "parquet")
+    for name, key in zip(("shelf.id", "shelf.secret"), bucket.place.keys, strict=True):
+        (root / name).write_text(key)
     return {
         "sqlite": ({"connection": "shelf_sqlite", "table": "things"}, rows),
         "duckdb": ({"connection": "shelf_duckdb", "table": "things"}, dated),
         "delta": ({"connection": "shelf_delta", "path": "things", "version": 1}, dated),
         "iceberg": ({"connection": "shelf_iceberg", "table": "shop.things"}, dated),
         "parquet": ({"connection": "shelf_parquet", "path": "*.parquet"}, dated),
+        "parquet-s3": ({"connection": "shelf_s3", "path": "*.parquet"}, dated),
         "csv": ({"connection": "shelf_csv", "path": "things.csv"}, dated),
         "json": ({"connection": "shelf_json", "path": "things.jsonl"}, rows),
     }
@@ -81,7 +93,7 @@ def fill_firebird(root: Path) -> tuple[dict[str, Any], pa.Table]:
     return {"connection": "shelf_firebird", "table": "things"}, rows
 
 
-CONNECTIONS = """
+CONNECTIONS = f"""
 [connections.shelf_sqlite]
 kind = "sqlite"
 path = "shelf.db"
@@ -102,6 +114,13 @@ catalog = "warehouse/catalog.db"
 [connections.shelf_parquet]
 kind = "parquet"
 root = "parquet"
+
+[connections.shelf_s3]
+kind = "parquet"
+root = "s3://{BUCKET}/{_PREFIX}"
+endpoint = "{{endpoint}}"
+access_key_id = "file:shelf.id"
+secret_access_key = "file:shelf.secret"
 
 [connections.shelf_csv]
 kind = "csv"

@@ -45,7 +45,22 @@ def add(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="sqlalchemy: its driver's own; may be repeated."),
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Kinds of files: the folder.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Kinds of files: the folder, or s3://BUCKET/PREFIX.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="s3:// roots: the store; else AWS.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="s3:// roots: the bucket's region.")] = None,
+    addressing: Annotated[
+        str | None, typer.Option(metavar="HOW", help="s3:// roots: path or virtual.")
+    ] = None,
+    access_key_id: Annotated[
+        str | None, typer.Option(metavar="REFERENCE", help="s3:// roots: env:NAME or file:PATH.")
+    ] = None,
+    secret_access_key: Annotated[
+        str | None, typer.Option(metavar="REFERENCE", help="s3:// roots: env:NAME or file:PATH.")
+    ] = None,
     path: Annotated[
         Path | None, typer.Option(help="sqlite and duckdb: the database's file.")
     ] = None,
@@ -82,6 +97,11 @@ def add(
         "dialect": dialect,
         "parameters": pairs(parameter, "--parameter") if parameter else None,
         "root": _absolute(root),
+        "endpoint": endpoint,
+        "region": region,
+        "addressing": addressing,
+        "access_key_id": _from_here(access_key_id),
+        "secret_access_key": _from_here(secret_access_key),
         "path": _absolute(path),
         "catalog": _absolute(catalog),
         "orgs": org,
@@ -189,8 +209,8 @@ def _from_here(reference: str | None) -> str | None:
     return f"file:{_absolute(Path(path))}" if scheme == "file" and path else reference
 
 
-def _absolute(given: Path | None) -> str | None:
+def _absolute(given: Path | str | None) -> str | None:
     """Make a path of this command's folder one of any folder; addresses of stores stay."""
     if given is None or ":/" in str(given):
         return None if given is None else str(given)
-    return str(given.expanduser().absolute())
+    return str(Path(given).expanduser().absolute())

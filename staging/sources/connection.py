@@ -11,6 +11,7 @@ from typing import Any
 from staging.core.errors import InvalidValue
 from staging.core.identity import LARGEST_ORG
 from staging.sources.nearest import nearest_names
+from staging.sources.s3_prefix import STYLES, S3Prefix, endpoint_address
 from staging.sources.secret_reference import REFERENCE, read_secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -20,6 +21,8 @@ _SHARED = frozenset({"kind", "orgs", "max_connections"})
 _SERVER = _SHARED | {"host", "port", "database", "user", "password", "allow_query"}
 _FILE = _SHARED | {"path", "allow_query"}
 _FOLDER = _SHARED | {"root"}
+_S3 = frozenset({"endpoint", "region", "addressing", "access_key_id", "secret_access_key"})
+_FILES = _FOLDER | _S3 | {"allow_link_local"}
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "csv": _FOLDER,
@@ -28,7 +31,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "iceberg": _FOLDER | {"catalog"},
     "json": _FOLDER,
     "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
-    "parquet": _FOLDER,
+    "parquet": _FILES,
     "postgres": _SERVER | {"allow_link_local"},
     "sqlalchemy": (_SERVER - {"allow_query"}) | {"allow_link_local", "dialect", "parameters"},
     "sqlite": _FILE,
@@ -49,11 +52,12 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 _PORTS: Mapping[str, int] = {"mysql": 3306, "postgres": 5432, "sqlalchemy": 0}
 """Where each kind of server listens unless it is said; 0 leaves it to the driver."""
 _TLS = ("prefer", "require", "verify")
+_REFERENCES = ("password", "access_key_id", "secret_access_key")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection as an operator registered it; `secret` is filled by `resolved` alone."""
+    """A connection as an operator registered it; secrets are filled in by `resolved` alone."""
 
     name: str
     kind: str
@@ -68,7 +72,7 @@ class Connection:
     user: str = ""
     password: str | None = field(default=None, repr=False)
     """A reference, `env:NAME` or `file:PATH`, never the password."""
-    root: Path | None = None
+    root: Path | S3Prefix | None = None
     path: Path | None = None
     catalog: Path | None = None
     """The SQLite file of an Iceberg SQL catalog; None finds tables by their folders."""
@@ -87,10 +91,12 @@ class Connection:
         return self.orgs is None or org_id in self.orgs
 
     def resolved(self, environment: Mapping[str, str] = os.environ) -> "Connection":
-        """Give the connection with its password read, for shipping to where it is used.
+        """Give the connection with its secrets read, for shipping to where it is used.
 
-        Raises SourceAuth if the reference leads nowhere.
+        Raises SourceAuth if a reference leads nowhere.
         """
+        if isinstance(self.root, S3Prefix):
+            return replace(self, root=self.root.resolved(self.name, environment))
         if self.password is None:
             return self
         return replace(self, secret=read_secret(self.password, self.name, environment))
@@ -111,12 +117,30 @@ def parse_connection(name: str, table: Mapping[str, Any], folder: Path) -> Conne
     if kind in _PORTS:
         values.setdefault("port", _PORTS[kind])
     for key in ("root", "path", "catalog", "tls_ca"):
-        if key in values:
+        if isinstance(values.get(key), Path):
             values[key] = folder / values[key]
-    if str(values.get("password") or "").startswith("file:"):
-        values["password"] = f"file:{folder / values['password'].removeprefix('file:')}"
-    _check_host(name, values)
+    for key in _REFERENCES:
+        if values.get(key, "").startswith("file:"):
+            values[key] = f"file:{folder / values[key].removeprefix('file:')}"
+    _check_host(name, "host", values.get("host", ""), values)
+    host, _ = endpoint_address(values.get("endpoint", "")) or ("", 0)
+    _check_host(name, "endpoint", host, values)
+    _place_in_s3(name, kind, values)
     return Connection(name, kind, **values)
+
+
+def _place_in_s3(name: str, kind: str, values: dict[str, Any]) -> None:
+    """Move the fields of an object store into the root that they say how to reach."""
+    fields = {key: values.pop(key) for key in sorted(_S3 & values.keys())}
+    root = values.get("root")
+    if isinstance(root, S3Prefix):
+        if not FIELDS[kind] >= _S3:
+            raise _invalid(name, "root", f"must be a folder; kind {kind} reads no object store yet")
+        if ("access_key_id" in fields) != ("secret_access_key" in fields):
+            raise _invalid(name, "access_key_id", "and secret_access_key are given together")
+        values["root"] = replace(root, **fields)
+    elif fields:
+        raise _invalid(name, min(fields), "is for a root in S3, s3://bucket/prefix")
 
 
 def _check_fields(name: str, kind: str, table: Mapping[str, Any]) -> None:
@@ -129,13 +153,13 @@ def _check_fields(name: str, kind: str, table: Mapping[str, Any]) -> None:
             raise _invalid(name, key, f"is missing; kind {kind} needs it")
 
 
-def _check_host(name: str, values: Mapping[str, Any]) -> None:
+def _check_host(name: str, key: str, host: str, values: Mapping[str, Any]) -> None:
     try:
-        address = ipaddress.ip_address(values.get("host", ""))
+        address = ipaddress.ip_address(host)
     except ValueError:
         return
     if address.is_link_local and not values.get("allow_link_local"):
-        raise _invalid(name, "host", "is link-local; allow_link_local = true permits it")
+        raise _invalid(name, key, "is link-local; allow_link_local = true permits it")
 
 
 def _invalid(name: str, key: str, problem: str) -> InvalidValue:
@@ -151,8 +175,25 @@ def _text(name: str, key: str, value: object) -> str:
 def _local_path(name: str, key: str, value: object) -> Path:
     text = _text(name, key, value)
     if "://" in text:
-        raise _invalid(name, key, "must be a local path; object stores are not supported yet")
+        raise _invalid(name, key, "must be a local path")
     return Path(text).expanduser()
+
+
+def _root(name: str, key: str, value: object) -> Path | S3Prefix:
+    text = _text(name, key, value)
+    if "://" not in text:
+        return _local_path(name, key, text)
+    found = S3Prefix.parse(text)
+    if found is None:
+        raise _invalid(name, key, "must be a folder, or s3://bucket/prefix without odd parts")
+    return found
+
+
+def _endpoint(name: str, key: str, value: object) -> str:
+    text = _text(name, key, value)
+    if endpoint_address(text) is None:
+        raise _invalid(name, key, "must be http://host:port or https://host:port, nothing more")
+    return text
 
 
 def _reference(name: str, key: str, value: object) -> str:
@@ -218,7 +259,12 @@ _READERS: Mapping[str, Callable[[str, str, object], Any]] = {
     "database": _text,
     "user": _text,
     "password": _reference,
-    "root": _local_path,
+    "root": _root,
+    "endpoint": _endpoint,
+    "region": _text,
+    "addressing": _one_of(STYLES),
+    "access_key_id": _reference,
+    "secret_access_key": _reference,
     "path": _local_path,
     "catalog": _local_path,
     "dialect": _dialect,

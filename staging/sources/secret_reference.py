@@ -11,9 +11,13 @@ REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 
 
 def read_secret(
-    reference: str, connection: str, environment: Mapping[str, str] = os.environ
+    reference: str,
+    connection: str,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    what: str = "password",
 ) -> str:
-    """Read what the reference leads to, without a file's last line break.
+    """Read what the reference of a field leads to, without a file's last line break.
 
     The environment is read here, not in settings: an operator chooses the variable's name.
     Raises SourceAuth if there is nothing.
@@ -23,7 +27,7 @@ def read_secret(
     if secret is None:
         where = f"variable {place} is not set" if scheme == "env" else "file cannot be read"
         raise SourceAuth(
-            f"connection {connection}: the password's {where} where the service was started"
+            f"connection {connection}: the {what}'s {where} where the service was started"
         )
     return secret
 

@@ -14,7 +14,7 @@ password = "env:{password}"
 SECRETS = {"WAREHOUSE_PASSWORD": warehouse.READER_PASSWORD, "WRONG_PASSWORD": "not-the-password"}
 
 
-def registry(database: str, port: int, closed_port: int) -> str:
+def registry(database: str, port: int, closed_port: int, s3_endpoint: str) -> str:
     """Write the file: the warehouse, two ways to miss it, and the file sources."""
     reader = {"database": database, "user": warehouse.READER, "password": "WAREHOUSE_PASSWORD"}
     entries = [
@@ -22,4 +22,5 @@ def registry(database: str, port: int, closed_port: int) -> str:
         {"name": "wrong_password", "port": port} | reader | {"password": "WRONG_PASSWORD"},
         {"name": "host_down", "port": closed_port} | reader,
     ]
-    return "".join(_POSTGRES.format(**each) for each in entries) + shelves.CONNECTIONS
+    files = shelves.CONNECTIONS.format(endpoint=s3_endpoint)
+    return "".join(_POSTGRES.format(**each) for each in entries) + files

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from staging.storage.config import StoreConfig
+from tests.buckets import new_root
 from tests.firebird_file import FirebirdFile
 from tests.mariadb import temporary_mariadb
 from tests.stack import RunningStack
@@ -31,7 +33,7 @@ def blocks(page: Path, *languages: str) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def a_shop_on_mariadb(page: Path) -> Iterator[dict[str, str]]:
+def a_shop_on_mariadb(page: Path, _s3: StoreConfig) -> Iterator[dict[str, str]]:
     """The server that the page asks for, with the table it stages; its own port for the page's."""
     with temporary_mariadb() as server:
         with server.connect() as root, root.cursor() as cursor:
@@ -45,7 +47,7 @@ def a_shop_on_mariadb(page: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def a_shop_on_firebird(page: Path) -> Iterator[dict[str, str]]:
+def a_shop_on_firebird(page: Path, _s3: StoreConfig) -> Iterator[dict[str, str]]:
     """The database that the page asks for, in a file of its own for the page's."""
     with tempfile.TemporaryDirectory() as folder:
         shop = FirebirdFile(Path(folder) / "shop.fdb")
@@ -55,20 +57,33 @@ def a_shop_on_firebird(page: Path) -> Iterator[dict[str, str]]:
         yield {"/srv/shop.fdb": str(shop.path)}
 
 
+@contextmanager
+def a_bucket_of_exports(_page: Path, s3: StoreConfig) -> Iterator[dict[str, str]]:
+    """The bucket that the page asks for; the store's own port and keys for the page's."""
+    root = new_root(s3)
+    root.client.create_bucket(Bucket="exports")
+    key_id, secret = root.place.keys or ("", "")
+    port = s3.endpoint.rpartition(":")[2]
+    yield {"9000": port, "the access key": key_id, "its secret": secret}
+
+
 NEEDS = {
     "stage-from-another-database.md": a_shop_on_firebird,
     "stage-from-mysql.md": a_shop_on_mariadb,
+    "stage-from-files-in-s3.md": a_bucket_of_exports,
 }
 
 
 @contextmanager
-def nothing_more(_page: Path) -> Iterator[dict[str, str]]:
+def nothing_more(_page: Path, _s3: StoreConfig) -> Iterator[dict[str, str]]:
     yield {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_works_as_it_is_written(page: Path, stack: RunningStack, tmp_path: Path):
-    with NEEDS.get(page.name, nothing_more)(page) as replaced:
+def test_a_page_works_as_it_is_written(
+    page: Path, stack: RunningStack, s3: StoreConfig, tmp_path: Path
+):
+    with NEEDS.get(page.name, nothing_more)(page, s3) as replaced:
         script = "".join(_SCRIPTS[each](body) for each, body in blocks(page, *_SCRIPTS))
         replaced["http://localhost:8003"] = stack.api_url
         for written, real in replaced.items():

@@ -164,7 +164,9 @@ def test_columns_and_filters_narrow_what_is_read(service, dsn):
     assert_same_rows(service.read_by_link(job_id), expected, "id")
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "csv", "json", "delta", "iceberg"])
+@pytest.mark.parametrize(
+    "kind", ["sqlite", "duckdb", "parquet", "csv", "json", "delta", "iceberg", "parquet-s3"]
+)
 def test_files_are_staged_as_they_are(service, stack, file_sources, kind):
     assert_staged(service, stack, *file_sources[kind])
 

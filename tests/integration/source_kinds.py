@@ -17,6 +17,8 @@ from staging.core.source_spec import Filter, SourceSpec
 from staging.sources.connection import Connection
 from staging.sources.kinds import source_for
 from staging.sources.source import Source
+from staging.storage.config import StoreConfig
+from tests.buckets import new_root
 from tests.firebird_file import FirebirdFile
 from tests.iceberg_lake import Lake
 from tests.integration.mysql_database import connection_to as mysql_connection
@@ -222,6 +224,13 @@ def json_lines(folder: Path) -> Kind:
     kind = _files(folder, "json")
     nothing = replace(kind.things, filters=(Filter("id", "=", -1),))  # no line, no members
     return replace(kind, empty=nothing)
+
+
+def in_s3(kind: Kind, name: str, folder: Path, store: StoreConfig) -> Kind:
+    """Put the files of a kind in a bucket, and read them there."""
+    root = new_root(store)
+    root.upload(folder)
+    return replace(kind, source=root.source(name))
 
 
 def _files(folder: Path, kind: str) -> Kind:

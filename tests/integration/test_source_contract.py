@@ -25,6 +25,7 @@ KINDS = [
     "iceberg",
     "sqlalchemy",
 ]
+KINDS += ["parquet-s3"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -44,7 +45,11 @@ def kind(request, tmp_path_factory) -> Kind:
         "csv": source_kinds.csv_files,
         "json": source_kinds.json_lines,
     }
-    return makers[request.param](folder)
+    name, _, place = request.param.partition("-")
+    kind = makers[name](folder)
+    if place == "s3":
+        return source_kinds.in_s3(kind, name, folder, request.getfixturevalue("s3"))
+    return kind
 
 
 def test_what_is_read_is_exactly_what_is_there(kind):

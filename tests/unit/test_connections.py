@@ -9,6 +9,7 @@ import pytest
 from staging.core.errors import FieldError, InvalidValue, SourceAuth, UnknownConnection
 from staging.sources.connection import FIELDS, Connection
 from staging.sources.connections import Connections
+from staging.sources.s3_prefix import S3Prefix
 
 WAREHOUSE = """
 [connections.warehouse]
@@ -192,11 +193,96 @@ def test_a_missing_field_is_named(tmp_path):
         registry(tmp_path, text).get(1, "warehouse")
 
 
-def test_an_object_store_root_is_refused_until_it_is_supported(tmp_path):
-    text = '[connections.a]\nkind = "parquet"\nroot = "s3://bucket/x"\n'
+EXPORTS = """
+[connections.exports]
+kind = "parquet"
+root = "s3://our-bucket/daily/exports/"
+endpoint = "https://s3.example:9000"
+region = "eu-central-1"
+addressing = "virtual"
+access_key_id = "env:EXPORTS_KEY"
+secret_access_key = "file:exports.secret"
+"""
 
-    with pytest.raises(InvalidValue, match="object stores are not supported yet"):
-        registry(tmp_path, text).get(1, "a")
+
+def test_a_root_in_s3_is_read_as_it_is_written(tmp_path):
+    connections = registry(tmp_path, EXPORTS)
+
+    root = connections.get(1, "exports").root
+    assert root == S3Prefix(
+        bucket="our-bucket",
+        prefix="daily/exports",
+        endpoint="https://s3.example:9000",
+        region="eu-central-1",
+        addressing="virtual",
+        access_key_id="env:EXPORTS_KEY",
+        secret_access_key=f"file:{tmp_path}/exports.secret",
+    )
+    assert str(root) == "s3://our-bucket/daily/exports"
+    bare = registry(tmp_path, '[connections.a]\nkind = "parquet"\nroot = "s3://our-bucket"\n')
+    assert bare.get(1, "a").root == S3Prefix("our-bucket")
+
+
+def test_the_keys_of_a_store_are_read_when_the_connection_is_resolved(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPORTS_KEY", "our-key")
+    connection = registry(tmp_path, EXPORTS).get(1, "exports")
+
+    with pytest.raises(SourceAuth, match="connection exports: the secret_access_key's file"):
+        connection.resolved()
+    (tmp_path / "exports.secret").write_text("hunter2\n")
+    resolved = connection.resolved()
+    assert resolved.root.keys == ("our-key", "hunter2")
+    assert "hunter2" not in repr(resolved) + str(resolved.root)
+    assert pickle.loads(pickle.dumps(resolved)) == resolved
+
+
+ODD_ROOT = "root must be a folder, or s3://bucket/prefix without odd parts"
+ODD_ENDPOINT = "endpoint must be http://host:port or https://host:port, nothing more"
+NO_S3 = "is for a root in S3, s3://bucket/prefix"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('root = "s3://our-bucket/a/../b"', ODD_ROOT),
+        ('root = "s3://our-bucket/a//b"', ODD_ROOT),
+        ('root = "s3://key:hunter2@our-bucket/a"', ODD_ROOT),
+        ('root = "s3://Our_Bucket"', ODD_ROOT),
+        ('root = "gs://our-bucket/a"', ODD_ROOT),
+        ('endpoint = "s3.example"', ODD_ENDPOINT),
+        ('endpoint = "http://key:hunter2@s3.example"', ODD_ENDPOINT),
+        ('endpoint = "https://s3.example/path"', ODD_ENDPOINT),
+        ('endpoint = "https://s3.example:99999"', ODD_ENDPOINT),
+        (
+            'endpoint = "http://169.254.169.254"',
+            "endpoint is link-local; allow_link_local = true permits it",
+        ),
+        ('addressing = "host"', "addressing must be one of path, virtual"),
+        (
+            'secret_access_key = "hunter2"',
+            "secret_access_key must be a reference, env:NAME or file:PATH; "
+            "a literal one is refused",
+        ),
+        ('root = "exports"', f"access_key_id {NO_S3}"),
+    ],
+)
+def test_a_wrong_field_of_a_root_in_s3_is_named_and_never_shown(tmp_path, line, problem):
+    key = line.split(" ")[0]
+    kept = [each for each in EXPORTS.splitlines() if not each.startswith(f"{key} =")]
+
+    problems = registry(tmp_path, "\n".join([*kept, line])).problems()
+
+    assert problems == {"exports": f"connection exports: {problem}"}
+
+
+@pytest.mark.parametrize("missing", ["access_key_id", "secret_access_key"])
+def test_one_key_of_a_store_is_not_enough(tmp_path, missing):
+    kept = [each for each in EXPORTS.splitlines() if not each.startswith(missing)]
+
+    problems = registry(tmp_path, "\n".join(kept)).problems()
+
+    detail = "connection exports: access_key_id and secret_access_key are given together"
+    assert problems == {"exports": detail}
 
 
 def test_one_invalid_connection_does_not_hide_the_others(tmp_path):

@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from collections.abc import Generator, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,6 +9,7 @@ from staging.sources.arrow_filters import filter_expression
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.pins import FilePin
 from staging.sources.files.plain_types import plain_schema
+from staging.sources.files.root import Root
 from staging.sources.files.row_groups import batch_rows
 from staging.sources.source import ReadRequest
 from staging.sources.stoppable import StoppableReading
@@ -18,7 +18,7 @@ from staging.sources.stoppable import StoppableReading
 class DeltaReading(StoppableReading):
     """One partition of a Delta table being read; see staging.sources.source.Reading."""
 
-    def __init__(self, root: Path, request: ReadRequest) -> None:
+    def __init__(self, root: Root, request: ReadRequest) -> None:
         super().__init__()
         self._root = root
         self._request = request

@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -13,8 +12,10 @@ from staging.sources.column_choice import choose_columns
 from staging.sources.connection import Connection
 from staging.sources.delta.delta_reading import DeltaReading
 from staging.sources.delta.delta_table import OpenedTable
+from staging.sources.files.finding import root_of
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.pins import FilePin
+from staging.sources.files.root import Root
 from staging.sources.files.row_groups import cut_row_groups
 from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
@@ -56,10 +57,10 @@ class DeltaSource:
 
     def read(self, request: ReadRequest) -> DeltaReading:
         """Open one data file or some of its row groups."""
-        return DeltaReading(self._connection.root or Path(), request)
+        return DeltaReading(root_of(self._connection), request)
 
 
-def _cuts(root: Path, pin: FilePin, sizing: Sizing) -> Iterator[list[int] | None]:
+def _cuts(root: Root, pin: FilePin, sizing: Sizing) -> Iterator[list[int] | None]:
     """Give half-open runs of row groups; None is the whole file, which is then not opened."""
     if pin.size <= sizing.target_bytes:
         yield None

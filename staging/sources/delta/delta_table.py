@@ -23,10 +23,12 @@ from staging.core.errors import (
 )
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
-from staging.sources.files.pins import FilePin, pin_file
+from staging.sources.files.finding import checked_path
+from staging.sources.files.local_root import LocalRoot
+from staging.sources.files.pins import FilePin
 from staging.sources.files.plain_types import plain_schema
-from staging.sources.files.root import checked_path, root_of
 from staging.sources.nearest import nearest_names
+from staging.sources.s3_prefix import S3Prefix
 
 _LOG = "_delta_log"
 _VERSION = "#/source/version"
@@ -41,10 +43,12 @@ class OpenedTable:
     """One version of a table; `path` starts at the connection's root."""
 
     def __init__(self, connection: Connection, spec: SourceSpec) -> None:
-        self.root = root_of(connection)
+        assert not isinstance(connection.root, S3Prefix)
+        self.root = LocalRoot(connection.name, connection.root or Path())
+        self.root.check()
         self.path = checked_path(connection, spec)
         self._table = _at_version(
-            _opened(self.root, self.path), spec.version, self.root / self.path
+            _opened(self.root, self.path), spec.version, self.root.folder / self.path
         )
         _check_features(self._table, self.path)
 
@@ -67,13 +71,13 @@ class OpenedTable:
         keys = [name for name in added.column_names if name.startswith("partition.")]
         for row in added.select(["path", *keys]).cast(_as_text(added, keys)).to_pylist():
             name = f"{self.path}/{unquote(row['path'])}"
-            pin = pin_file(self.root, name)
+            pin = self.root.pin(name)
             if pin is None:
                 raise self._not_there(name)
             yield pin, {key.removeprefix("partition."): row[key] for key in keys}
 
     def _not_there(self, name: str) -> SourceError:
-        if os.path.lexists(self.root / name):
+        if os.path.lexists(self.root.folder / name):
             return SourceUnsupported(f"{self.path!r} has data files outside of the root")
         return SourceChanged(f"{self.path!r} lacks a data file of version {self.version}: vacuumed")
 
@@ -82,13 +86,12 @@ def _as_text(added: pa.Table, keys: list[str]) -> pa.Schema:
     return pa.schema([("path", added.schema.field("path").type), *((k, pa.string()) for k in keys)])
 
 
-def _opened(root: Path, path: str) -> DeltaTable:
-    place = root / path
-    if not place.resolve().is_relative_to(root.resolve()):
-        detail = "the path leads outside of the connection's root"
-        raise InvalidValue(detail, [FieldError("#/source/path", detail)])
+def _opened(root: LocalRoot, path: str) -> DeltaTable:
+    place = root.check_inside(path)
     if not (place / _LOG).is_dir():
-        detail = f"there is no Delta table {path!r}{nearest_names(path, _tables_below(root))}"
+        detail = (
+            f"there is no Delta table {path!r}{nearest_names(path, _tables_below(root.folder))}"
+        )
         raise UnknownTable(detail, [FieldError("#/source/path", detail)])
     try:
         return DeltaTable(str(place.resolve()))

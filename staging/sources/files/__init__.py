@@ -1,1 +1,1 @@
-"""Files under a registered root: Parquet and CSV, pinned by size and time."""
+"""Files under a registered root, a folder or a prefix in S3: Parquet, CSV, JSON lines, pinned."""

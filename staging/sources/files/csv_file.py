@@ -7,30 +7,32 @@ separator is a comma, or a tab in `.tsv` files.  `.gz`, `.bz2` and `.zst` files 
 import csv
 import io
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from staging.core.errors import SourceError, SourceUnsupported, Unrepresentable
-from staging.sources.files.pins import FilePin, check_pin
+from staging.sources.files.pins import FilePin
+from staging.sources.files.root import Root
+from staging.sources.files.unpacking import PACKED, unpacked
 
-SUFFIXES = tuple(
-    kind + packed for kind in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".zst")
-)
+SUFFIXES = tuple(kind + packed for kind in (".csv", ".tsv") for packed in ("", *PACKED))
 _BLOCK_BYTES = 4 * 1024 * 1024
 _HEADER_BYTES = 1024 * 1024
+_HEADER_BLOCK_BYTES = 64 * 1024
 
 
-def header(root: Path, pin: FilePin) -> list[str]:
+def header(root: Root, pin: FilePin) -> list[str]:
     """Read the names of the columns.
 
     Raises SourceUnsupported if there are none or the file is not UTF-8.
     """
-    path = check_pin(root, pin)
     try:
-        with pa.input_stream(str(path), compression="detect") as raw:
-            lines = io.BufferedReader(raw)
+        with unpacked(root, pin, _HEADER_BLOCK_BYTES) as raw:
+            lines = io.BufferedReader(raw, _HEADER_BLOCK_BYTES)
             first = lines.readline(_HEADER_BYTES)
             while first.count(b'"') % 2 and (more := lines.readline(_HEADER_BYTES)):
                 first += more
@@ -44,7 +46,7 @@ def header(root: Path, pin: FilePin) -> list[str]:
 
 
 def text_batches(
-    root: Path, pin: FilePin, columns: Sequence[str], all_columns: Sequence[str]
+    root: Root, pin: FilePin, columns: Sequence[str], all_columns: Sequence[str]
 ) -> Generator[pa.RecordBatch]:
     """Give some columns of the file as text, in batches of a few MiB.
 
@@ -52,7 +54,6 @@ def text_batches(
     a line with more or fewer fields or a quote that is never closed, Unrepresentable for bytes
     that are not UTF-8.
     """
-    path = check_pin(root, pin)
     lines: list[int | None] = []
 
     def refuse(row: pc.InvalidRow) -> str:
@@ -61,28 +62,38 @@ def text_batches(
 
     try:
         with (
-            pa.input_stream(str(path), compression="detect") as raw,
-            pc.open_csv(raw, *_options(pin, columns, all_columns, refuse)) as reader,
+            unpacked(root, pin, _BLOCK_BYTES) as raw,
+            closing(_QuoteCount(raw)) as counted,
+            pc.open_csv(counted, *_options(pin, columns, all_columns, refuse)) as reader,
         ):
             yield from reader
+            if counted.quotes % 2:
+                raise SourceUnsupported(f"{pin.path!r} has a quote that is never closed")
     except (pa.ArrowException, OSError) as error:
-        check_pin(root, pin)
         raise _translated(error, pin, lines) from error
-    _check_quotes(path, pin)
-    check_pin(root, pin)
 
 
-def _check_quotes(path: Path, pin: FilePin) -> None:
-    """Refuse a file with an open quote: the parser takes all that follows it for one text.
+class _QuoteCount:
+    """A file that counts the quotes in what is read of it, to find one that is never closed.
 
-    Quotes come in pairs, escaped ones too (RFC 4180, section 2).
+    The parser takes all that follows such a quote for one text.  Quotes come in pairs, escaped
+    ones too (RFC 4180, section 2).
     """
-    quotes = 0
-    with pa.input_stream(str(path), compression="detect") as raw:
-        while block := raw.read(_BLOCK_BYTES):
-            quotes += block.count(b'"')
-    if quotes % 2:
-        raise SourceUnsupported(f"{pin.path!r} has a quote that is never closed")
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.quotes = 0
+        self.closed = False
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        block: bytes = self._file.read(size)
+        self.quotes += block.count(b'"')
+        return block
+
+    def close(self) -> None:
+        """Read no more; the file is closed by who opened it."""
+        self.closed = True
 
 
 def _options(

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from contextlib import closing
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -11,6 +10,7 @@ from staging.sources.arrow_filters import filter_expression
 from staging.sources.files.csv_file import header, text_batches
 from staging.sources.files.csv_types import convert, type_named
 from staging.sources.files.pins import FilePin
+from staging.sources.files.root import Root
 from staging.sources.source import NULL, ReadRequest
 from staging.sources.stoppable import StoppableReading
 
@@ -18,7 +18,7 @@ from staging.sources.stoppable import StoppableReading
 class CsvReading(StoppableReading):
     """One CSV file being read; see staging.sources.source.Reading."""
 
-    def __init__(self, root: Path, request: ReadRequest) -> None:
+    def __init__(self, root: Root, request: ReadRequest) -> None:
         super().__init__()
         self._root = root
         self._request = request

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,8 +14,9 @@ from staging.sources.connection import Connection
 from staging.sources.files.csv_file import SUFFIXES, header, text_batches
 from staging.sources.files.csv_reading import CsvReading
 from staging.sources.files.csv_types import ColumnTypes
+from staging.sources.files.finding import find_files, root_of
 from staging.sources.files.pins import FilePin, pinned_snapshot
-from staging.sources.files.root import find_files
+from staging.sources.files.root import Root
 from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
@@ -33,11 +33,11 @@ class CsvSource:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._root = connection.root or Path()
+        self._root = root_of(connection)
 
     def describe(self, spec: SourceSpec) -> pa.Schema:
         """Give the schema as the beginning of the first file suggests; a split looks at more."""
-        pins = find_files(self._connection, spec, SUFFIXES)
+        pins = find_files(self._connection, self._root, spec, SUFFIXES)
         return _chosen(spec, find_schema(self._root, pins[:1], _DESCRIBE_BYTES))
 
     def hold(self, exports: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class CsvSource:
         sizing: Sizing,  # noqa: ARG002 - a text file has no edges to cut at
     ) -> Split:
         """Pin the files and find one schema for all of them."""
-        pins = find_files(self._connection, spec, SUFFIXES)
+        pins = find_files(self._connection, self._root, spec, SUFFIXES)
         schema = find_schema(self._root, pins, max(_LEAST_BYTES, _SPLIT_BYTES // len(pins)))
         chosen = _chosen(spec, schema)
         filtered = {each.column: str(schema.field(each.column).type) for each in spec.filters}
@@ -62,7 +62,7 @@ class CsvSource:
         return CsvReading(self._root, request)
 
 
-def find_schema(root: Path, pins: Sequence[FilePin], budget_bytes: int) -> pa.Schema:
+def find_schema(root: Root, pins: Sequence[FilePin], budget_bytes: int) -> pa.Schema:
     """Find the types that the texts of all files suit, from so many bytes of each file's texts."""
     names = header(root, pins[0])
     if len(set(names)) < len(names):
@@ -77,7 +77,7 @@ def find_schema(root: Path, pins: Sequence[FilePin], budget_bytes: int) -> pa.Sc
 
 
 def _see(
-    root: Path, pin: FilePin, names: Sequence[str], types: dict[str, ColumnTypes], budget: int
+    root: Root, pin: FilePin, names: Sequence[str], types: dict[str, ColumnTypes], budget: int
 ) -> None:
     seen = 0
     with closing(text_batches(root, pin, names, names)) as batches:

@@ -9,16 +9,17 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isinf
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from staging.core.errors import SourceUnsupported, Unrepresentable
-from staging.sources.files.pins import FilePin, check_pin
+from staging.sources.files.pins import FilePin
+from staging.sources.files.root import Root
+from staging.sources.files.unpacking import PACKED, unpacked
 
 _PLAIN = (".json", ".jsonl", ".ndjson")
-SUFFIXES = tuple(kind + packed for packed in ("", ".gz", ".bz2", ".zst") for kind in _PLAIN)
+SUFFIXES = tuple(kind + packed for packed in ("", *PACKED) for kind in _PLAIN)
 _BLOCK_BYTES = 4 * 1024 * 1024
 _MOST_LINE_BYTES = 256 * 1024 * 1024
 _SURE_LENGTH = 16
@@ -45,11 +46,11 @@ class Block:
 
 def is_packed(pin: FilePin) -> bool:
     """Tell whether the file must be unpacked, and so cannot be entered in the middle."""
-    return not pin.path.endswith(_PLAIN)
+    return pin.path.endswith(PACKED)
 
 
 def blocks(
-    root: Path,
+    root: Root,
     pin: FilePin,
     first: int = 0,
     last: int | None = None,
@@ -61,45 +62,38 @@ def blocks(
     a line that is no JSON object or names a member twice, Unrepresentable for bytes that are not
     UTF-8.
     """
-    path = check_pin(root, pin)
     rows: list[Row] = []
     size = 0
     try:
-        for at, line in _lines(path, pin, first, last):
-            size += len(line)
-            if not line.isspace():
-                rows.append(_parsed(line, pin, at))
-            if size >= block_bytes:
+        with unpacked(root, pin, block_bytes) as raw:
+            for at, line in _lines(io.BufferedReader(raw, block_bytes), pin, first, last):
+                size += len(line)
+                if not line.isspace():
+                    rows.append(_parsed(line, pin, at))
+                if size >= block_bytes:
+                    yield Block(rows, size)
+                    rows, size = [], 0
+            if size:
                 yield Block(rows, size)
-                rows, size = [], 0
     except (pa.ArrowException, OSError) as error:
-        check_pin(root, pin)
         raise SourceUnsupported(f"{pin.path!r} cannot be read to its end") from error
-    if size:
-        yield Block(rows, size)
-    check_pin(root, pin)
 
 
-def _lines(path: Path, pin: FilePin, first: int, last: int | None) -> Generator[tuple[int, bytes]]:
-    with _opened(path, pin) as file:
-        at = first
-        if first:
-            file.seek(first - 1)
-            at += len(file.readline()) - 1  # what is left of the line before belongs to its reader
-        while last is None or at < last:
-            line = file.readline(_MOST_LINE_BYTES + 1)
-            if not line:
-                return
-            if len(line) > _MOST_LINE_BYTES:
-                raise SourceUnsupported(f"{pin.path!r} has a line over {_MOST_LINE_BYTES} bytes")
-            yield at, line
-            at += len(line)
-
-
-def _opened(path: Path, pin: FilePin) -> io.BufferedReader:
-    if not is_packed(pin):
-        return path.open("rb")
-    return io.BufferedReader(pa.input_stream(str(path), compression="detect"), _BLOCK_BYTES)
+def _lines(
+    file: io.BufferedReader, pin: FilePin, first: int, last: int | None
+) -> Generator[tuple[int, bytes]]:
+    at = first
+    if first:
+        file.seek(first - 1)
+        at += len(file.readline()) - 1  # what is left of the line before belongs to its reader
+    while last is None or at < last:
+        line = file.readline(_MOST_LINE_BYTES + 1)
+        if not line:
+            return
+        if len(line) > _MOST_LINE_BYTES:
+            raise SourceUnsupported(f"{pin.path!r} has a line over {_MOST_LINE_BYTES} bytes")
+        yield at, line
+        at += len(line)
 
 
 def _parsed(line: bytes, pin: FilePin, at: int) -> Row:

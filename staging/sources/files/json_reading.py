@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -11,6 +10,7 @@ from staging.sources.arrow_filters import filter_expression
 from staging.sources.files.json_file import Row, blocks
 from staging.sources.files.json_types import Form, convert
 from staging.sources.files.pins import FilePin
+from staging.sources.files.root import Root
 from staging.sources.source import NULL, ReadRequest
 from staging.sources.stoppable import StoppableReading
 from staging.sources.unrepresentable import unrepresentable
@@ -19,7 +19,7 @@ from staging.sources.unrepresentable import unrepresentable
 class JsonReading(StoppableReading):
     """One file or range of lines being read; see staging.sources.source.Reading."""
 
-    def __init__(self, root: Path, request: ReadRequest) -> None:
+    def __init__(self, root: Root, request: ReadRequest) -> None:
         super().__init__()
         self._root = root
         self._request = request

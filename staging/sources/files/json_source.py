@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +13,12 @@ from staging.core.source_spec import SourceSpec
 from staging.sources.arrow_filters import filter_expression
 from staging.sources.column_choice import choose_columns
 from staging.sources.connection import Connection
+from staging.sources.files.finding import find_files, root_of
 from staging.sources.files.json_file import SUFFIXES, Block, blocks, is_packed
 from staging.sources.files.json_reading import JsonReading
 from staging.sources.files.json_types import Form, MemberForms, convert
 from staging.sources.files.pins import FilePin, pinned_snapshot
-from staging.sources.files.root import find_files
+from staging.sources.files.root import Root
 from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
@@ -38,11 +38,11 @@ class JsonSource:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._root = connection.root or Path()
+        self._root = root_of(connection)
 
     def describe(self, spec: SourceSpec) -> pa.Schema:
         """Give the schema as the beginnings of the files suggest; a split looks at more."""
-        pins = find_files(self._connection, spec, SUFFIXES)[:_DESCRIBE_FILES]
+        pins = find_files(self._connection, self._root, spec, SUFFIXES)[:_DESCRIBE_FILES]
         return _chosen(spec, _look(self._root, pins, _DESCRIBE_BYTES // len(pins)).forms)
 
     def hold(self, exports: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class JsonSource:
         sizing: Sizing,
     ) -> Split:
         """Pin the files, find one schema for all of them, cut those over the target."""
-        pins = find_files(self._connection, spec, SUFFIXES)
+        pins = find_files(self._connection, self._root, spec, SUFFIXES)
         seen = _look(self._root, pins, max(_LEAST_BYTES, _SPLIT_BYTES // len(pins)))
         schema = _chosen(spec, seen.forms)
         share = seen.share(schema.names, sizing)
@@ -91,7 +91,7 @@ class _Seen:
         return sizing.encoded_bytes([pa.record_batch(columns)]) / self.first.text_bytes
 
 
-def _look(root: Path, pins: Sequence[FilePin], budget_bytes: int) -> _Seen:
+def _look(root: Root, pins: Sequence[FilePin], budget_bytes: int) -> _Seen:
     """Find the forms that the values of all files suit, from so many bytes of each."""
     found, first = MemberForms(), Block((), 0)
     for pin in pins:

@@ -1,7 +1,6 @@
 """Read a Parquet file, or some of its row groups, in bounded memory."""
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from staging.sources.arrow_filters import filter_expression
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.pins import FilePin
 from staging.sources.files.plain_types import plain_schema
+from staging.sources.files.root import Root
 from staging.sources.files.row_groups import batch_rows
 from staging.sources.source import ReadRequest
 from staging.sources.stoppable import StoppableReading
@@ -19,7 +19,7 @@ from staging.sources.stoppable import StoppableReading
 class ParquetReading(StoppableReading):
     """One partition of Parquet being read; see staging.sources.source.Reading."""
 
-    def __init__(self, root: Path, request: ReadRequest) -> None:
+    def __init__(self, root: Root, request: ReadRequest) -> None:
         super().__init__()
         self._root = root
         self._request = request

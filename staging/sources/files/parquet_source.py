@@ -1,7 +1,6 @@
 """Parquet files as a source: a file is a partition, a big one is cut between row groups."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +11,11 @@ from staging.core.source_spec import SourceSpec
 from staging.sources.arrow_filters import filter_expression
 from staging.sources.column_choice import choose_columns
 from staging.sources.connection import Connection
+from staging.sources.files.finding import find_files, root_of
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.parquet_reading import ParquetReading
 from staging.sources.files.pins import FilePin, pinned_snapshot
 from staging.sources.files.plain_types import plain_schema
-from staging.sources.files.root import find_files
 from staging.sources.files.row_groups import cut_row_groups
 from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
@@ -31,11 +30,11 @@ class ParquetSource:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._root = connection.root or Path()
+        self._root = root_of(connection)
 
     def describe(self, spec: SourceSpec) -> pa.Schema:
         """Give the schema of the first file; the others are compared with it when it is split."""
-        pins = find_files(self._connection, spec, _SUFFIXES)
+        pins = find_files(self._connection, self._root, spec, _SUFFIXES)
         return self._chosen(spec, self._file_schema(pins[0]))
 
     def hold(self, exports: Sequence[str]) -> None:
@@ -48,7 +47,7 @@ class ParquetSource:
         sizing: Sizing,
     ) -> Split:
         """Pin the files and cut those that are larger than the target between row groups."""
-        pins = find_files(self._connection, spec, _SUFFIXES)
+        pins = find_files(self._connection, self._root, spec, _SUFFIXES)
         first = self._file_schema(pins[0])
         bounds: list[Mapping[str, Any]] = []
         for pin in pins:

@@ -8,17 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from staging.core.errors import SourceAuth, SourceChanged, SourceUnavailable
+from staging.core.errors import SourceAuth, SourceUnavailable
 from staging.core.manifest import Snapshot, SnapshotClass
 
 
 @dataclass(frozen=True, slots=True)
 class FilePin:
-    """One regular file as it was when the job was planned; `path` starts at the root."""
+    """One file as it was when the job was planned; `path` starts at the root.
+
+    `version` is the time of its last change in nanoseconds, or an object's ETag.
+    """
 
     path: str
     size: int
-    mtime_ns: int
+    version: int | str
 
     def to_json(self) -> dict[str, Any]:
         """Give the JSON that the catalog keeps."""
@@ -27,7 +30,7 @@ class FilePin:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "FilePin":
         """Read what to_json gave; other keys are the reader's own."""
-        return cls(stored["path"], stored["size"], stored["mtime_ns"])
+        return cls(stored["path"], stored["size"], stored["version"])
 
 
 def pin_file(root: Path, path: str) -> FilePin | None:
@@ -44,16 +47,6 @@ def pin_file(root: Path, path: str) -> FilePin | None:
     if not real.is_relative_to(root.resolve()) or not stat.S_ISREG(found.st_mode):
         return None
     return FilePin(path, found.st_size, found.st_mtime_ns)
-
-
-def check_pin(root: Path, pin: FilePin) -> Path:
-    """Give the file's real path.
-
-    Raises SourceChanged unless the file is still the pinned one.
-    """
-    if pin_file(root, pin.path) != pin:
-        raise SourceChanged(f"{pin.path!r} changed after the job was planned")
-    return (root / pin.path).resolve()
 
 
 def pinned_snapshot(pins: Sequence[FilePin]) -> Snapshot:

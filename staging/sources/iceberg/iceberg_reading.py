@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from staging.core.errors import SourceUnsupported
 from staging.sources.arrow_filters import filter_expression
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.pins import FilePin
+from staging.sources.files.root import Root
 from staging.sources.files.row_groups import batch_rows
 from staging.sources.iceberg.constants import unpacked
 from staging.sources.iceberg.field_ids import field_id, identified, without_ids
@@ -22,7 +22,7 @@ from staging.sources.stoppable import StoppableReading
 class IcebergReading(StoppableReading):
     """One partition of an Iceberg table being read; see staging.sources.source.Reading."""
 
-    def __init__(self, root: Path, request: ReadRequest) -> None:
+    def __init__(self, root: Root, request: ReadRequest) -> None:
         super().__init__()
         self._root = root
         self._request = request

@@ -3,7 +3,6 @@
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
@@ -13,9 +12,10 @@ from staging.core.source_spec import SourceSpec
 from staging.sources.arrow_filters import filter_expression
 from staging.sources.column_choice import choose_columns
 from staging.sources.connection import Connection
+from staging.sources.files.finding import root_of
 from staging.sources.files.parquet_file import opened
 from staging.sources.files.pins import FilePin
-from staging.sources.files.root import root_of
+from staging.sources.files.root import Root
 from staging.sources.files.row_groups import cut_row_groups
 from staging.sources.iceberg.constants import packed
 from staging.sources.iceberg.field_ids import without_ids
@@ -67,7 +67,7 @@ class IcebergSource:
 
     def read(self, request: ReadRequest) -> IcebergReading:
         """Open one data file or some of its row groups."""
-        return IcebergReading(self._connection.root or Path(), request)
+        return IcebergReading(root_of(self._connection), request)
 
 
 def _opened(connection: Connection, spec: SourceSpec) -> "OpenedTable":
@@ -86,7 +86,7 @@ def _plan(table: "OpenedTable", spec: SourceSpec) -> tuple[pa.Schema, pa.Schema]
     return pa.schema([plain.field(name) for name in chosen]), fields
 
 
-def _cuts(root: Path, pin: FilePin, sizing: Sizing) -> Iterator[list[int] | None]:
+def _cuts(root: Root, pin: FilePin, sizing: Sizing) -> Iterator[list[int] | None]:
     """Give half-open runs of row groups; None is the whole file, which is then not opened."""
     if pin.size <= sizing.target_bytes:
         yield None

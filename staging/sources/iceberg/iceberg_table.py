@@ -27,8 +27,8 @@ from pyiceberg.transforms import IdentityTransform
 from staging.core.errors import SourceChanged, SourceUnsupported
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
+from staging.sources.files.finding import folder_of
 from staging.sources.files.pins import FilePin
-from staging.sources.files.root import root_of
 from staging.sources.iceberg.arrow_types import arrow_field
 from staging.sources.iceberg.metadata_file import current_metadata
 from staging.sources.iceberg.rooted_files import RootedFiles
@@ -62,7 +62,7 @@ class OpenedTable:
 
     def __init__(self, connection: Connection, spec: SourceSpec) -> None:
         self._name = spec.target
-        self._files = RootedFiles(root_of(connection))
+        self._files = RootedFiles(folder_of(connection))
         text = self._metadata_text(current_metadata(connection, spec))
         with self._understood():
             self._metadata = _parsed(self._name, text)

@@ -12,7 +12,7 @@ from pathlib import Path
 from staging.core.errors import FieldError, InvalidValue, SourceUnsupported, UnknownTable
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
-from staging.sources.files.root import checked_path, root_of
+from staging.sources.files.finding import checked_path, folder_of
 from staging.sources.nearest import nearest_names
 from staging.sources.qualified_name import readings_of
 from staging.sources.sqlite.database import opened
@@ -33,7 +33,7 @@ def current_metadata(connection: Connection, spec: SourceSpec) -> str:
     Raises UnknownTable with the nearest names, InvalidValue for a form of source that the
     connection does not have or a path that leads outside of the root.
     """
-    root = root_of(connection)
+    root = folder_of(connection)
     if connection.catalog is not None:
         return _of_table(replace(connection, path=connection.catalog), spec)
     if spec.table is not None:

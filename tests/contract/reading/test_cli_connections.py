@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.buckets import new_root
 from tests.contract.reading.servers import free_port
 
 STAGING = str(Path(sys.executable).with_name("staging"))
@@ -202,3 +203,27 @@ def test_a_postgres_is_reached(connections, postgres):
     done = connections("test", "real")
 
     assert (done.returncode, done.stdout) == (0, "real answers\n")
+
+
+def test_a_bucket_is_registered_and_reached(connections, file, tmp_path, s3):
+    root = new_root(s3)
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "a.parquet")
+    root.upload(tmp_path)
+    (tmp_path / "secret").write_text(root.place.keys[1])
+    words = ["--kind", "parquet", "--root", str(root.place), "--endpoint", s3.endpoint]
+    keys = ["--access-key-id", "env:EXPORTS_KEY", "--secret-access-key", "file:secret"]
+    connections("add", "exports", *words, *keys)
+
+    assert tomllib.loads(file.read_text())["connections"]["exports"] == {
+        "kind": "parquet",
+        "root": str(root.place),
+        "endpoint": s3.endpoint,
+        "access_key_id": "env:EXPORTS_KEY",
+        "secret_access_key": f"file:{tmp_path}/secret",
+    }
+    assert str(root.place) in connections("list").stdout
+    right = connections("test", "exports", "--path", "a.parquet", EXPORTS_KEY=root.place.keys[0])
+    wrong = connections("test", "exports", EXPORTS_KEY="hunter2")
+    assert (right.returncode, right.stdout) == (0, "exports answers\n  n: int64\n")
+    assert (wrong.returncode, "hunter2" in wrong.stderr + wrong.stdout) == (1, False)
+    assert "refuses the connection's keys" in wrong.stderr

@@ -1,0 +1,93 @@
+"""A folder as a root: links are followed inside of it, never out of it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from staging.core.errors import SourceUnavailable
+from staging.sources.files.pins import FilePin, pin_file
+from staging.sources.files.root import WILD, changed, is_shown, refused_path
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoot:
+    """The folder of a connection; see staging.sources.files.root.Root."""
+
+    connection: str
+    folder: Path
+
+    def find(self, asked: str, suffixes: Sequence[str]) -> Iterator[FilePin]:
+        """Pin the files that a path, folder or glob means."""
+        self.check()
+        return (self._pinned(name) for name in self._names(asked, suffixes))
+
+    def known(self, suffixes: Sequence[str]) -> Iterator[str]:
+        """Name the files with one of the suffixes."""
+        return self._below(self.folder, suffixes)
+
+    def pin(self, path: str) -> FilePin | None:
+        """Pin one file by its size and time of change."""
+        return pin_file(self.folder, path)
+
+    @contextmanager
+    def opened(self, pin: FilePin) -> Iterator[pa.NativeFile]:
+        """Open a pinned file, and look at its end that it still is that file."""
+        self._check_pin(pin)
+        try:
+            with pa.OSFile(str((self.folder / pin.path).resolve())) as file:
+                yield file
+        except (pa.ArrowException, OSError, UnicodeDecodeError):
+            self._check_pin(pin)
+            raise
+        self._check_pin(pin)
+
+    def check(self) -> None:
+        """Raise SourceUnavailable if the folder is not there."""
+        if not self.folder.is_dir():
+            raise SourceUnavailable(f"the root of connection {self.connection} is not a folder")
+
+    def check_inside(self, path: str) -> Path:
+        """Give the place of a path; raises InvalidValue if a link leads out of the root."""
+        place = self.folder / path
+        if not place.resolve().is_relative_to(self.folder.resolve()):
+            raise refused_path("leads outside of the connection's root")
+        return place
+
+    def _names(self, asked: str, suffixes: Sequence[str]) -> Iterator[str]:
+        place = self.folder / asked
+        if place.is_dir():
+            yield from self._below(self.check_inside(asked), suffixes)
+        elif os.path.lexists(place):
+            yield asked
+        elif WILD & set(asked):
+            for found in self.folder.glob(asked):
+                name = found.relative_to(self.folder).as_posix()
+                if name != "." and not is_shown(name):
+                    continue
+                if found.is_dir() and not found.is_symlink():
+                    yield from self._below(found, suffixes)
+                else:
+                    yield name
+
+    def _below(self, folder: Path, suffixes: Sequence[str]) -> Iterator[str]:
+        for place, folders, files in os.walk(folder):
+            folders[:] = [each for each in folders if is_shown(each)]
+            for name in files:
+                if name.endswith(tuple(suffixes)) and is_shown(name):
+                    yield (Path(place) / name).relative_to(self.folder).as_posix()
+
+    def _pinned(self, name: str) -> FilePin:
+        pin = self.pin(name)
+        if pin is None:
+            raise refused_path(
+                f"means {name!r}, which is no regular file inside the connection's root"
+            )
+        return pin
+
+    def _check_pin(self, pin: FilePin) -> None:
+        if self.pin(pin.path) != pin:
+            raise changed(pin)
