@@ -25,11 +25,11 @@ _S3 = frozenset({"endpoint", "region", "addressing", "access_key_id", "secret_ac
 _FILES = _FOLDER | _S3 | {"allow_link_local"}
 
 FIELDS: Mapping[str, frozenset[str]] = {
-    "csv": _FOLDER,
+    "csv": _FILES,
     "delta": _FOLDER,
     "duckdb": _FILE,
     "iceberg": _FOLDER | {"catalog"},
-    "json": _FOLDER,
+    "json": _FILES,
     "mysql": _SERVER | {"allow_link_local", "tls", "tls_ca"},
     "parquet": _FILES,
     "postgres": _SERVER | {"allow_link_local"},
