@@ -33,10 +33,11 @@ class BucketRoot:
     def put(self, path: str, body: bytes) -> None:
         self.client.put_object(Bucket=self.place.bucket, Key=self.key(path), Body=body)
 
-    def upload(self, folder: Path) -> None:
+    def upload(self, folder: Path, below: str = "", only: str = "*") -> None:
         """Put every file below a folder."""
-        for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-            self.put(file.relative_to(folder).as_posix(), file.read_bytes())
+        for file in sorted(each for each in folder.rglob(only) if each.is_file()):
+            name = file.relative_to(folder).as_posix()
+            self.put(f"{below}/{name}" if below else name, file.read_bytes())
 
     def delete(self, path: str) -> None:
         self.client.delete_object(Bucket=self.place.bucket, Key=self.key(path))

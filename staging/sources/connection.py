@@ -26,7 +26,7 @@ _FILES = _FOLDER | _S3 | {"allow_link_local"}
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "csv": _FILES,
-    "delta": _FOLDER,
+    "delta": _FILES,
     "duckdb": _FILE,
     "iceberg": _FOLDER | {"catalog"},
     "json": _FILES,

@@ -25,7 +25,7 @@ KINDS = [
     "iceberg",
     "sqlalchemy",
 ]
-KINDS += ["parquet-s3", "csv-s3", "json-s3"]
+KINDS += ["parquet-s3", "csv-s3", "json-s3", "delta-s3"]
 
 
 @pytest.fixture(scope="module", params=KINDS)

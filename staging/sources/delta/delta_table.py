@@ -3,9 +3,9 @@
 Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -23,10 +23,12 @@ from staging.core.errors import (
 )
 from staging.core.source_spec import SourceSpec
 from staging.sources.connection import Connection
-from staging.sources.files.finding import checked_path
+from staging.sources.delta.store_address import storage_options, table_url
+from staging.sources.files.finding import checked_path, root_of
 from staging.sources.files.local_root import LocalRoot
 from staging.sources.files.pins import FilePin
 from staging.sources.files.plain_types import plain_schema
+from staging.sources.files.root import Root
 from staging.sources.nearest import nearest_names
 from staging.sources.s3_prefix import S3Prefix
 
@@ -43,13 +45,10 @@ class OpenedTable:
     """One version of a table; `path` starts at the connection's root."""
 
     def __init__(self, connection: Connection, spec: SourceSpec) -> None:
-        assert not isinstance(connection.root, S3Prefix)
-        self.root = LocalRoot(connection.name, connection.root or Path())
-        self.root.check()
+        self.root = root_of(connection)
         self.path = checked_path(connection, spec)
-        self._table = _at_version(
-            _opened(self.root, self.path), spec.version, self.root.folder / self.path
-        )
+        self._table = _opened(connection, self.root, self.path)
+        _go_to_version(self._table, spec.version, self.root, self.path)
         _check_features(self._table, self.path)
 
     @property
@@ -69,51 +68,48 @@ class OpenedTable:
         """
         added = pa.table(self._table.get_add_actions(flatten=True))
         keys = [name for name in added.column_names if name.startswith("partition.")]
-        for row in added.select(["path", *keys]).cast(_as_text(added, keys)).to_pylist():
-            name = f"{self.path}/{unquote(row['path'])}"
-            pin = self.root.pin(name)
+        rows = added.select(["path", *keys]).cast(_as_text(added, keys)).to_pylist()
+        names = [unquote(row["path"]) for row in rows]
+        pins = self.root.pins(_inside(self.path, name) for name in names)
+        for name, row, pin in zip(names, rows, pins, strict=True):
             if pin is None:
                 raise self._not_there(name)
             yield pin, {key.removeprefix("partition."): row[key] for key in keys}
 
     def _not_there(self, name: str) -> SourceError:
-        if os.path.lexists(self.root.folder / name):
+        is_link = isinstance(self.root, LocalRoot) and self.root.is_taken(f"{self.path}/{name}")
+        if is_link or "://" in name or name.startswith("/") or ".." in name.split("/"):
             return SourceUnsupported(f"{self.path!r} has data files outside of the root")
         return SourceChanged(f"{self.path!r} lacks a data file of version {self.version}: vacuumed")
+
+
+def _inside(path: str, name: str) -> str:
+    return name if path == "." else f"{path}/{name}"
 
 
 def _as_text(added: pa.Table, keys: list[str]) -> pa.Schema:
     return pa.schema([("path", added.schema.field("path").type), *((k, pa.string()) for k in keys)])
 
 
-def _opened(root: LocalRoot, path: str) -> DeltaTable:
-    place = root.check_inside(path)
-    if not (place / _LOG).is_dir():
-        detail = (
-            f"there is no Delta table {path!r}{nearest_names(path, _tables_below(root.folder))}"
-        )
+def _opened(connection: Connection, root: Root, path: str) -> DeltaTable:
+    if not root.has_folder(_inside(path, _LOG)):
+        near = nearest_names(path, islice(root.folders_with(_LOG), _MOST_SUGGESTED_FROM))
+        detail = f"there is no Delta table {path!r}{near}"
         raise UnknownTable(detail, [FieldError("#/source/path", detail)])
+    place = connection.root
     try:
-        return DeltaTable(str(place.resolve()))
+        if isinstance(place, S3Prefix):
+            return DeltaTable(table_url(place, path), storage_options=storage_options(place))
+        return DeltaTable(str(((place or Path()) / path).resolve()))
     except (DeltaError, TableNotFoundError, OSError, ValueError) as error:
+        root.has_folder(path)  # a root that does not answer any more says so
         raise SourceUnsupported(f"{path!r} has a log that cannot be read") from error
 
 
-def _tables_below(root: Path) -> list[str]:
-    found: list[str] = []
-    for place, folders, _ in os.walk(root):
-        if _LOG in folders:
-            found.append(Path(place).relative_to(root).as_posix())
-            folders.clear()
-        if len(found) == _MOST_SUGGESTED_FROM:
-            break
-    return found
-
-
-def _at_version(table: DeltaTable, asked: object, place: Path) -> DeltaTable:
+def _go_to_version(table: DeltaTable, asked: object, root: Root, path: str) -> None:
     """Go to a version by its number, or to the one that was current at a time."""
     if asked is None:
-        return table
+        return
     newest = table.version()
     if isinstance(asked, bool) or not isinstance(asked, int | str):
         raise _bad_version(newest)
@@ -122,18 +118,17 @@ def _at_version(table: DeltaTable, asked: object, place: Path) -> DeltaTable:
     try:
         table.load_as_version(asked)
         # For a time before the first version the library gives the first.
-        is_there = isinstance(asked, int) or _written_at(place, table.version()) <= _moment(asked)
+        is_there = isinstance(asked, int) or _written_at(root, path, table) <= _moment(asked)
     except (DeltaError, OSError, ValueError) as error:
+        root.has_folder(path)
         raise _bad_version(newest) from error
     if not is_there:
         raise _bad_version(newest)
-    return table
 
 
-def _written_at(place: Path, version: int) -> datetime:
+def _written_at(root: Root, path: str, table: DeltaTable) -> datetime:
     """Give when a version was committed: the time of its file in the log, as the library has it."""
-    written = (place / _LOG / f"{version:020}.json").stat().st_mtime
-    return datetime.fromtimestamp(written, UTC)
+    return root.changed_at(_inside(path, f"{_LOG}/{table.version():020}.json"))
 
 
 def _moment(text: str) -> datetime:

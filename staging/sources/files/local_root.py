@@ -1,14 +1,15 @@
 """A folder as a root: links are followed inside of it, never out of it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from staging.core.errors import SourceUnavailable
+from staging.core.errors import SourceChanged, SourceUnavailable
 from staging.sources.files.pins import FilePin, pin_file
 from staging.sources.files.root import WILD, changed, is_shown, refused_path
 
@@ -32,6 +33,33 @@ class LocalRoot:
     def pin(self, path: str) -> FilePin | None:
         """Pin one file by its size and time of change."""
         return pin_file(self.folder, path)
+
+    def pins(self, paths: Iterable[str]) -> Iterator[FilePin | None]:
+        """Pin many files."""
+        return map(self.pin, paths)
+
+    def changed_at(self, path: str) -> datetime:
+        """Tell when a file was last changed."""
+        try:
+            return datetime.fromtimestamp((self.folder / path).stat().st_mtime, UTC)
+        except OSError as error:
+            raise SourceChanged(f"{path!r} is gone") from error
+
+    def has_folder(self, path: str) -> bool:
+        """Tell whether there is such a folder."""
+        self.check()
+        return self.check_inside(path).is_dir()
+
+    def is_taken(self, path: str) -> bool:
+        """Tell whether anything has that name, a link to elsewhere too."""
+        return os.path.lexists(self.folder / path)
+
+    def folders_with(self, name: str) -> Iterator[str]:
+        """Name the folders that have a folder of that name; none is inside of another."""
+        for place, folders, _ in os.walk(self.folder):
+            if name in folders:
+                yield Path(place).relative_to(self.folder).as_posix()
+                folders.clear()
 
     @contextmanager
     def opened(self, pin: FilePin) -> Iterator[pa.NativeFile]:

@@ -1,7 +1,8 @@
 """What a root offers to the kinds of files: find files, pin them, read what was pinned."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, Protocol
 
 from staging.core.errors import FieldError, InvalidValue, SourceChanged
@@ -30,6 +31,22 @@ class Root(Protocol):
 
     def pin(self, path: str) -> FilePin | None:
         """Pin one file; None if it is not a regular file inside the root."""
+        ...
+
+    def pins(self, paths: Iterable[str]) -> Iterator[FilePin | None]:
+        """Pin many files, in their order; see pin."""
+        ...
+
+    def changed_at(self, path: str) -> datetime:
+        """Tell when a file was last changed; raises SourceChanged if it is not there."""
+        ...
+
+    def has_folder(self, path: str) -> bool:
+        """Tell whether there is such a folder; raises InvalidValue if it leads outside."""
+        ...
+
+    def folders_with(self, name: str) -> Iterator[str]:
+        """Name the folders that have a folder of that name, to suggest one."""
         ...
 
     def opened(self, pin: FilePin) -> AbstractContextManager[Any]:

@@ -5,24 +5,27 @@ file that is replaced in mid-read is never shown, and nothing is left to look at
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime
 from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from staging.core.errors import SourceError, SourceUnavailable
+from staging.core.errors import SourceChanged, SourceError, SourceUnavailable
 from staging.sources.files.path_pattern import ANY_FOLDERS, matching_depths
 from staging.sources.files.pins import FilePin
 from staging.sources.files.ranged_object import RangedObject
 from staging.sources.files.root import WILD, changed, is_shown
-from staging.sources.files.s3_asking import asking, s3_client, status_of
+from staging.sources.files.s3_asking import READERS, asking, s3_client, status_of
 from staging.sources.s3_prefix import S3Prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 _MOST_KNOWN = 10_000
 _RANGE_SECONDS = 60
@@ -58,16 +61,34 @@ class S3Root:
 
     def pin(self, path: str) -> FilePin | None:
         """Pin one object by its size and ETag; None if the path climbs, whatever the store does."""
-        if {".", ".."} & set(path.split("/")):
-            return None
-        with self._asking():
-            try:
-                found = self._client.head_object(Bucket=self._place.bucket, Key=self._key(path))
-            except ClientError as refused:
-                if status_of(refused) == 404:
-                    return None
-                raise
-        return FilePin(path, found["ContentLength"], found["ETag"])
+        found = self._head(path)
+        return None if found is None else FilePin(path, found["ContentLength"], found["ETag"])
+
+    def pins(self, paths: Iterable[str]) -> Iterator[FilePin | None]:
+        """Pin many objects, some at once."""
+        pool = ThreadPoolExecutor(READERS, "s3-pins")
+        try:
+            yield from pool.map(self.pin, paths)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def changed_at(self, path: str) -> datetime:
+        """Tell when an object was put."""
+        found = self._head(path)
+        if found is None:
+            raise SourceChanged(f"{path!r} is gone")
+        return found["LastModified"]
+
+    def has_folder(self, path: str) -> bool:
+        """Tell whether an object lies below the path."""
+        return next(self._listed(self._key(path, below=True), page_keys=1), None) is not None
+
+    def folders_with(self, name: str) -> Iterator[str]:
+        """Name the folders that have a folder of that name, among the first 10,000 objects."""
+        listed = islice(self._listed(self._key(".", below=True)), _MOST_KNOWN)
+        parts = (pin.path.split("/") for pin in listed)
+        found = ("/".join(each[: each.index(name)]) for each in parts if name in each[:-1])
+        return iter(dict.fromkeys(each or "." for each in found))
 
     @contextmanager
     def opened(self, pin: FilePin) -> Iterator[RangedObject]:
@@ -76,6 +97,17 @@ class S3Root:
             raise changed(pin)  # of an empty object no byte will be asked
         with RangedObject(partial(self._range, pin), pin.size) as file:
             yield file
+
+    def _head(self, path: str) -> "HeadObjectOutputTypeDef | None":
+        if {".", ".."} & set(path.split("/")):
+            return None
+        with self._asking():
+            try:
+                return self._client.head_object(Bucket=self._place.bucket, Key=self._key(path))
+            except ClientError as refused:
+                if status_of(refused) == 404:
+                    return None
+                raise
 
     def _range(self, pin: FilePin, first: int, last: int) -> bytes:
         with self._asking():
