@@ -36,7 +36,7 @@ class S3Prefix:
     keys: tuple[str, str] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+        return f"s3://{self.bucket}/{self.prefix}".removesuffix("/")
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

@@ -340,3 +340,20 @@ def test_a_csv_with_a_quote_that_is_never_closed_is_refused(root):
 
     with pytest.raises(SourceUnsupported, match="never closed"):
         csv_in(root).split(spec("torn.csv"), None, sizing(1 << 20))
+
+
+def test_a_csv_file_of_several_blocks_is_read_as_one(root, monkeypatch):
+    monkeypatch.setattr("staging.sources.files.csv_records._BLOCK_BYTES", 8)
+    values = ["x", "\ufeffy", 'a\n"b"', "", "\ufeff", "z" * 30]
+    lines = "".join('"{}"\n'.format(each.replace('"', '""')) for each in values)
+    (root / "t.csv").write_text(f"\ufeffname\n{lines}\ufeffplain\n", encoding="utf-8")
+
+    table = stage(csv_in(root), spec("t.csv")).table
+    assert table["name"].to_pylist() == [*values, "\ufeffplain"]
+
+
+def test_the_row_that_is_wrong_is_counted_from_the_file_s_beginning(root, monkeypatch):
+    monkeypatch.setattr("staging.sources.files.csv_records._BLOCK_BYTES", 8)
+
+    with pytest.raises(SourceUnsupported, match=r"\(row 5\)"):
+        staged_csv(root, "a,b\n1,2\n3,4\n5,6\n7,secret,8\n")

@@ -165,7 +165,7 @@ def test_an_endpoint_that_nobody_serves_is_unavailable(root):
 
 
 @contextmanager
-def a_store_that(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+def a_store_that(answer: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
     """Serve each connection so until the client leaves; give the endpoint."""
     listening = socket.create_server(("127.0.0.1", 0))
 
@@ -181,8 +181,7 @@ def a_store_that(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         with accepted:
             accepted.settimeout(30)
             try:
-                accepted.recv(65_536)
-                answer(accepted)
+                answer(accepted, accepted.recv(65_536))
             except OSError:
                 return
 
@@ -196,11 +195,11 @@ def a_store_that(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         server.join()
 
 
-def stay_silent(accepted: socket.socket) -> None:
+def stay_silent(accepted: socket.socket, _asked: bytes) -> None:
     accepted.recv(1)
 
 
-def send_half(accepted: socket.socket, *, drops: bool = False) -> None:
+def send_half(accepted: socket.socket, _asked: bytes, *, drops: bool = False) -> None:
     head = b'HTTP/1.1 206 Partial Content\r\nETag: "e"\r\nContent-Length: 1000\r\n\r\n'
     accepted.sendall(head + b"x" * 500)
     while not drops:
@@ -232,6 +231,28 @@ def test_a_store_that_does_not_get_on_is_given_up(root, monkeypatch, name):
             list(reading)
 
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("kind", ["parquet", "delta"])
+def test_the_bucket_stands_in_the_host_s_name_if_the_connection_says_so(root, monkeypatch, kind):
+    real, asked = socket.getaddrinfo, []
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: real("127.0.0.1", *rest, **more)
+    )
+
+    def refuse(accepted: socket.socket, head: bytes) -> None:
+        asked.append(head.decode())
+        accepted.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with a_store_that(refuse) as endpoint:
+        port = endpoint.rpartition(":")[2]
+        changes = {"addressing": "virtual", "endpoint": f"http://store.test:{port}"}
+        place = replace(root.place, **changes)
+        with pytest.raises(SourceAuth):
+            replace(root, place=place).source(kind).describe(root.spec("a.parquet"))
+
+    assert asked[0].startswith("GET /?")
+    assert f"Host: {root.place.bucket}.store.test:{port}\r\n" in asked[0]
 
 
 def same_size(root: BucketRoot) -> None:

@@ -100,9 +100,7 @@ def test_packed_and_tab_separated_files_are_read(root, tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_a_file_that_is_replaced_while_it_is_read_is_never_shown_as_whole(root, monkeypatch, kind):
-    # Arrow reads 32 blocks of CSV ahead.
-    monkeypatch.setattr("staging.sources.files.csv_file._BLOCK_BYTES", 64 << 10)
+def test_a_file_that_is_replaced_while_it_is_read_is_never_shown_as_whole(root, kind):
     text = TEXTS[kind]()
     root.put(f"t.{kind}", text)
     source, asked = root.source(kind), root.spec(f"t.{kind}")

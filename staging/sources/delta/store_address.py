@@ -17,7 +17,7 @@ _PATIENCE = {
 
 def table_url(place: S3Prefix, path: str) -> str:
     """Give the URL of a table below the prefix."""
-    return quote(f"{place}/{path}".removesuffix("/."), safe=":/")
+    return quote(str(place) if path == "." else f"{place}/{path}", safe=":/")
 
 
 def storage_options(place: S3Prefix, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -26,6 +26,9 @@ def storage_options(place: S3Prefix, environment: Mapping[str, str] = os.environ
     Each one is named that it would else take from the environment, where the service's own are.
     """
     endpoint = place.endpoint or f"https://s3.{place.region}.amazonaws.com"
+    if place.addressing == "virtual":  # the library puts the bucket nowhere then
+        scheme, _, host = endpoint.partition("://")
+        endpoint = f"{scheme}://{place.bucket}.{host}"
     options = _PATIENCE | {
         "aws_endpoint_url": endpoint,
         "aws_endpoint_url_s3": endpoint,

@@ -7,20 +7,19 @@ separator is a comma, or a tab in `.tsv` files.  `.gz`, `.bz2` and `.zst` files 
 import csv
 import io
 from collections.abc import Generator, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from staging.core.errors import SourceError, SourceUnsupported, Unrepresentable
+from staging.sources.files.csv_records import BYTE_ORDER_MARK, record_blocks
 from staging.sources.files.pins import FilePin
 from staging.sources.files.root import Root
 from staging.sources.files.unpacking import PACKED, unpacked
 
 SUFFIXES = tuple(kind + packed for kind in (".csv", ".tsv") for packed in ("", *PACKED))
-_BLOCK_BYTES = 4 * 1024 * 1024
+_PACKED_BYTES = 4 * 1024 * 1024
 _HEADER_BYTES = 1024 * 1024
 _HEADER_BLOCK_BYTES = 64 * 1024
 
@@ -54,68 +53,49 @@ def text_batches(
     a line with more or fewer fields or a quote that is never closed, Unrepresentable for bytes
     that are not UTF-8.
     """
-    lines: list[int | None] = []
+    rows = 0
+    bad_rows: list[int | None] = []
 
     def refuse(row: pc.InvalidRow) -> str:
-        lines.append(row.number)
+        bad_rows.append(row.number and rows + row.number)
         return "error"
 
+    parsing = pc.ParseOptions(
+        delimiter=_separator(pin), newlines_in_values=True, invalid_row_handler=refuse
+    )
     try:
-        with (
-            unpacked(root, pin, _BLOCK_BYTES) as raw,
-            closing(_QuoteCount(raw)) as counted,
-            pc.open_csv(counted, *_options(pin, columns, all_columns, refuse)) as reader,
-        ):
-            yield from reader
-            if counted.quotes % 2:
-                raise SourceUnsupported(f"{pin.path!r} has a quote that is never closed")
+        with unpacked(root, pin, _PACKED_BYTES) as raw:
+            for block in record_blocks(raw, pin, _separator(pin)):
+                reading = _reading(block, all_columns, has_header=not rows)
+                table = pc.read_csv(_source(block, rows), reading, parsing, _converting(columns))
+                yield from table.to_batches()
+                rows += reading.skip_rows_after_names + table.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise _translated(error, pin, lines) from error
+        raise _translated(error, pin, bad_rows) from error
 
 
-class _QuoteCount:
-    """A file that counts the quotes in what is read of it, to find one that is never closed.
-
-    The parser takes all that follows such a quote for one text.  Quotes come in pairs, escaped
-    ones too (RFC 4180, section 2).
-    """
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.quotes = 0
-        self.closed = False
-
-    def read(self, size: int) -> bytes:
-        """Read on."""
-        block: bytes = self._file.read(size)
-        self.quotes += block.count(b'"')
-        return block
-
-    def close(self) -> None:
-        """Read no more; the file is closed by who opened it."""
-        self.closed = True
+def _source(block: bytes, rows: int) -> pa.BufferReader:
+    """Give the block to Arrow, which would drop a byte order mark that is not the file's first."""
+    is_value = rows and block.startswith(BYTE_ORDER_MARK)
+    return pa.BufferReader(b"\n" + block if is_value else block)
 
 
-def _options(
-    pin: FilePin, columns: Sequence[str], all_columns: Sequence[str], refuse: object
-) -> tuple[pc.ReadOptions, pc.ParseOptions, pc.ConvertOptions]:
-    return (
-        pc.ReadOptions(
-            use_threads=False,
-            block_size=_BLOCK_BYTES,
-            column_names=list(all_columns),
-            skip_rows_after_names=1,
-        ),
-        pc.ParseOptions(
-            delimiter=_separator(pin), newlines_in_values=True, invalid_row_handler=refuse
-        ),
-        pc.ConvertOptions(
-            include_columns=list(columns),
-            column_types=dict.fromkeys(columns, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
+def _reading(block: bytes, all_columns: Sequence[str], *, has_header: bool) -> pc.ReadOptions:
+    return pc.ReadOptions(
+        use_threads=False,
+        block_size=len(block) + 1,
+        column_names=list(all_columns),
+        skip_rows_after_names=int(has_header),
+    )
+
+
+def _converting(columns: Sequence[str]) -> pc.ConvertOptions:
+    return pc.ConvertOptions(
+        include_columns=list(columns),
+        column_types=dict.fromkeys(columns, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
     )
 
 
