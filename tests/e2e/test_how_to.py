@@ -18,7 +18,9 @@ from tests.firebird_file import FirebirdFile
 from tests.mariadb import temporary_mariadb
 from tests.stack import RunningStack
 
-PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
+_FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
+PAGES = sorted(set(_FOLDER.glob("*.md")) - {_FOLDER / "add-a-source.md"})
+"""That one is of code, and tests/integration/test_add_a_source.py runs it."""
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SCRIPTS: Mapping[str, Callable[[str], str]] = {
     "sh": str,

@@ -66,6 +66,8 @@ def _closed_end(text: bytes, limit: int, separator: str) -> int:
     A quote counts at the start of a field only (RFC 4180, section 2, and as Arrow's parser has
     it); in a quoted field two of them are one.
     """
+    if text.find(b'"', 0, limit) < 0:
+        return limit
     found = _closed(separator).match(text, 0, limit)
     assert found is not None  # it also matches nothing
     return found.end()
