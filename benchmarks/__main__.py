@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import first_chunk, flight, shapes, stage_a_table
+from benchmarks import budget, first_chunk, flight, shapes, stage_a_table
 from benchmarks.ground import Ground, ground
 
 CLAIMS: dict[str, Callable[[Ground, int], str]] = {
     "stage-a-table": stage_a_table.measure,
+    "budget": budget.measure,
     "first-chunk": first_chunk.measure,
     "flight": flight.measure,
     "shapes": shapes.measure,

@@ -87,17 +87,18 @@ def task_peak_bytes(place: Ground) -> int:
 
     Asked after a run, so that watching costs the run nothing.
     """
-    return max((_peak_bytes(each) for each in _task_processes(place)), default=0)
+    return max((_peak_bytes(each) for each in task_processes(place)), default=0)
 
 
 def forget_task_peaks(place: Ground) -> None:
     """Let the peaks begin anew from what the workers hold now (Linux: clear_refs)."""
-    for process in _task_processes(place):
+    for process in task_processes(place):
         with suppress(OSError):
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
 
-def _task_processes(place: Ground) -> Iterator[psutil.Process]:
+def task_processes(place: Ground) -> Iterator[psutil.Process]:
+    """Give the living Ray workers."""
     if place.ray_pid is None:
         return
     for process in psutil.Process(place.ray_pid).children(recursive=True):
