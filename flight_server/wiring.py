@@ -1,7 +1,7 @@
 """Build what the Flight server needs, all of it before the server goes live."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flight_server.cache import Cache
 from flight_server.decoding import Decoding
@@ -27,11 +27,8 @@ class Wiring:
     streams: Streams
     slots: Slots
     desk: Desk
-
-    @property
-    def keys(self) -> tuple[bytes, ...]:
-        """The keys whose tickets are taken."""
-        return (self.desk.key,)
+    keys: tuple[bytes, ...] = field(repr=False)
+    """Those whose tickets are taken."""
 
 
 def build(settings: Settings) -> Wiring:
@@ -48,6 +45,7 @@ def build(settings: Settings) -> Wiring:
         streams=Streams(cache, decoding, prefetch),
         slots=Slots(settings.flight_max_streams),
         desk=desk,
+        keys=settings.accepted_ticket_keys,
     )
 
 

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     ticket_key: SecretStr | None = Field(
         default=None, description="Key that signs Flight tickets, the same for API and Flight."
     )
+    previous_ticket_key: SecretStr | None = Field(
+        default=None,
+        description="Key of before, whose tickets Flight takes until they expire: set it when"
+        " STAGING_TICKET_KEY is changed.",
+    )
     purge_grace_seconds: int = Field(
         default=60, ge=0, description="Objects of a completed job stay readable for so long."
     )
@@ -110,6 +115,12 @@ class Settings(BaseSettings):
         if self.ticket_key is None or not self.ticket_key.get_secret_value():
             raise MissingTicketKey("set STAGING_TICKET_KEY, the same for the API and for Flight")
         return self.ticket_key.get_secret_value().encode()
+
+    @property
+    def accepted_ticket_keys(self) -> tuple[bytes, ...]:
+        """The keys whose tickets are taken, the signing one first; raises MissingTicketKey."""
+        before = self.previous_ticket_key.get_secret_value() if self.previous_ticket_key else ""
+        return (self.ticket_key_bytes, *([before.encode()] if before else []))
 
     @property
     def effective_catalog_url(self) -> str:

@@ -25,7 +25,7 @@ _MISLEADING = {
 """Variables of the caller's that would lead our processes past an embedded part."""
 _FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 """An extraction has a few threads; an arena for each cost 80 MB a task (glibc, malloc(3))."""
-_NOT_FOR_RAY = ("STAGING_CATALOG_URL", "STAGING_TICKET_KEY")
+_NOT_FOR_RAY = ("STAGING_CATALOG_URL", "STAGING_TICKET_KEY", "STAGING_PREVIOUS_TICKET_KEY")
 """Ray runs what its callers send, so it holds no password of the catalog."""
 
 

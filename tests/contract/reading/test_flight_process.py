@@ -15,6 +15,7 @@ from staging.settings import is_loopback
 from tests.contract.reading.servers import ROOT, answers, free_port, start
 from tests.contract.reading.shelf import rows
 
+SMALL = rows(0, 100)
 BIG = pa.concat_tables([rows(0, 50_000)] * 24).combine_chunks()
 """Larger than what gRPC buffers for a reader that does not read."""
 
@@ -29,6 +30,28 @@ def alone(environment, shelf, tmp_path):
     with flight.connect(f"grpc://127.0.0.1:{port}") as client:
         yield server, client
     server.stop()
+
+
+def test_tickets_of_the_key_before_are_taken_when_the_key_was_changed(environment, shelf, tmp_path):
+    job_id, tickets = shelf.stage(SMALL), []
+    for keys in (["first"], ["second", "first"], ["third", "second"]):
+        port = free_port()
+        own = {
+            "STAGING_FLIGHT_PORT": str(port),
+            "STAGING_FLIGHT_CACHE_DIR": str(tmp_path / "cache"),
+            "STAGING_TICKET_KEY": keys[0],
+            "STAGING_PREVIOUS_TICKET_KEY": keys[-1] if len(keys) > 1 else "",
+        }
+        server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
+        server.until(lambda port=port: answers(port))
+        with flight.connect(f"grpc://127.0.0.1:{port}") as client:
+            for ticket in tickets[-1:]:
+                assert client.do_get(ticket).read_all().equals(SMALL)
+            for ticket in tickets[:-1]:
+                with pytest.raises(flight.FlightUnauthenticatedError):
+                    client.do_get(ticket).read_all()
+            tickets.append(ticket_of(client, job_id))
+        server.stop()
 
 
 def ticket_of(client: flight.FlightClient, job_id: str) -> flight.Ticket:
