@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from staging.local.postgres import temporary_postgres
 from staging.storage.config import StoreConfig
 from tests.buckets import new_root
 from tests.firebird_file import FirebirdFile
@@ -49,6 +51,22 @@ def a_shop_on_mariadb(page: Path, _s3: StoreConfig) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def books_on_postgres(page: Path, _s3: StoreConfig) -> Iterator[dict[str, str]]:
+    """The server that the page asks for, with the table it stages; its own port for the page's."""
+    with temporary_postgres() as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE books")
+        with psycopg.connect(server.dsn("books"), autocommit=True) as admin:
+            admin.execute(
+                "CREATE TABLE sales AS SELECT n AS id, 'north' AS region, n::numeric(10, 2)"
+                " AS amount FROM generate_series(1, 1000) n"
+            )
+            for _, script in blocks(page, "sql"):
+                admin.execute(script.encode())
+        yield {"5432": str(server.port)}
+
+
+@contextmanager
 def a_shop_on_firebird(page: Path, _s3: StoreConfig) -> Iterator[dict[str, str]]:
     """The database that the page asks for, in a file of its own for the page's."""
     with tempfile.TemporaryDirectory() as folder:
@@ -72,6 +90,7 @@ def a_bucket_of_exports(_page: Path, s3: StoreConfig) -> Iterator[dict[str, str]
 NEEDS = {
     "stage-from-another-database.md": a_shop_on_firebird,
     "stage-from-mysql.md": a_shop_on_mariadb,
+    "stage-from-postgres.md": books_on_postgres,
     "stage-from-files-in-s3.md": a_bucket_of_exports,
 }
 
