@@ -170,4 +170,4 @@ def slow_table(dsn: str) -> tuple[str, pa.Table]:
 def longer_table(dsn: str) -> tuple[str, pa.Table]:
     """A table as slow, and large enough for the cluster to change while it is read."""
     name = f"longer_{uuid.uuid4().hex}"
-    return name, warehouse.add_slow_table(dsn, name, 4 * warehouse.SLOW_ROWS)
+    return name, warehouse.add_slow_table(dsn, name, 6 * warehouse.SLOW_ROWS)

@@ -14,7 +14,7 @@ from staging.local.child import start
 from staging.local.layout import Layout
 from staging.local.local_node import LocalNode, node_program
 from staging.local.node_orders import Order, Orders, read_orders, write_orders
-from staging.local.node_report import NodeStatus, write_report
+from staging.local.node_report import NodeReport, NodeStatus, write_report
 from staging.local.orphans import end_orphans
 from staging.local.ray_nodes import drain_ray_node, ray_nodes
 from staging.local.runfile import started_at
@@ -54,7 +54,7 @@ class Fleet:
         self._former_ids: set[str] = set()
         self._lost_head: int | None = None
         self._looked_at = 0.0
-        self._reported: list[NodeStatus] | None = None
+        self._reported: NodeReport | None = None
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
@@ -189,7 +189,8 @@ class Fleet:
                 self._say(f"alive      {node.name}  {time.monotonic() - node.begun_at:.1f} s")
 
     def _report(self, orders: Orders) -> None:
-        told = [self._status(each) for each in orders.nodes]
+        statuses = tuple(self._status(each) for each in orders.nodes)
+        told = NodeReport(statuses, tuple(sorted(self._former_ids)))
         if told != self._reported:
             write_report(self._folder, told)
             self._reported = told

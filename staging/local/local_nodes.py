@@ -26,7 +26,13 @@ class LocalNodes:
 
     def nodes(self) -> list[Node]:
         """Give the head, the other living nodes, those that are to start, and the dead."""
-        listed = ray_nodes(running_layout(self._folder))
+        former = read_report(self._folder).former_ids
+        listed = [
+            replace(each, state=NodeState.DEAD, cpus=0, partitions=0)
+            if each.node_id in former
+            else each
+            for each in ray_nodes(running_layout(self._folder))
+        ]
         living = [each for each in listed if each.state is not NodeState.DEAD]
         present = {each.name for each in living}
         coming = [
@@ -68,10 +74,10 @@ class LocalNodes:
         """Compare the orders with what the supervisor reports."""
         report = read_report(self._folder)
         orders = self._orders()
-        lines = [_pending(order, report.get(order.name)) for order in orders.nodes]
+        lines = [_pending(order, report.of(order.name)) for order in orders.nodes]
         ending = [
             f"{each.name} to end"
-            for each in report.values()
+            for each in report.nodes
             if orders.of(each.name) is None and each.state is not NodeState.DEAD
         ]
         return [line for line in lines if line] + ending
@@ -90,7 +96,7 @@ class LocalNodes:
                 "its nodes with what started it"
             )
         orders, report = read_orders(self._folder), read_report(self._folder)
-        gone = {name for name, each in report.items() if each.state is NodeState.DEAD}
+        gone = {each.name for each in report.nodes if each.state is NodeState.DEAD}
         kept = [each for each in orders.nodes if each.drain_by is None or each.name not in gone]
         return replace(orders, nodes=tuple(kept))
 

@@ -1,7 +1,6 @@
 """The worker nodes that there are, written by the supervisor and read by commands."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from staging.core.nodes import NodeState
@@ -25,15 +24,27 @@ class NodeStatus:
     why: str = ""
 
 
-def write_report(folder: StateFolder, nodes: Iterable[NodeStatus]) -> None:
-    """Report all nodes."""
-    folder.replace(folder.nodes_file, json.dumps([asdict(each) for each in nodes], indent=1))
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """All nodes, and the ids of those that are gone: Ray takes 12 s to miss a killed one."""
+
+    nodes: tuple[NodeStatus, ...] = ()
+    former_ids: tuple[str, ...] = ()
+
+    def of(self, name: str) -> NodeStatus | None:
+        """Give what is reported of one node."""
+        return next((each for each in self.nodes if each.name == name), None)
 
 
-def read_report(folder: StateFolder) -> dict[str, NodeStatus]:
-    """Read what was last reported, by name."""
+def write_report(folder: StateFolder, report: NodeReport) -> None:
+    """Report anew."""
+    folder.replace(folder.nodes_file, json.dumps(asdict(report), indent=1))
+
+
+def read_report(folder: StateFolder) -> NodeReport:
+    """Read what was last reported."""
     if not folder.nodes_file.exists():
-        return {}
+        return NodeReport()
     plain = json.loads(folder.nodes_file.read_text())
-    found = [NodeStatus(**(each | {"state": NodeState(each["state"])})) for each in plain]
-    return {each.name: each for each in found}
+    nodes = [NodeStatus(**(each | {"state": NodeState(each["state"])})) for each in plain["nodes"]]
+    return NodeReport(tuple(nodes), tuple(plain["former_ids"]))
