@@ -68,6 +68,8 @@ class Fleet:
         """End all nodes and start none again."""
         self._stopping.set()
         self.end_all()
+        if self._thread.is_alive():
+            self._thread.join(_ASK_SECONDS)
 
     def end_all(self) -> None:
         """End all nodes until another head works: Ray starts none beside a living node."""
@@ -81,12 +83,19 @@ class Fleet:
 
     def _run(self) -> None:
         while not self._stopping.wait(_TURN_SECONDS):
-            orders = read_orders(self._folder)
-            for node in list(self._nodes.values()):
-                self._steer(node, orders.of(node.name))
-            self._start_next(orders)
-            self._look()
-            self._report(orders)
+            try:
+                self._take_a_turn()
+            except OSError as refused:  # a full disk, say; the next turn may have room
+                self._say(f"the nodes are not looked after: {refused}")
+                self._stopping.wait(_LOOK_SECONDS)
+
+    def _take_a_turn(self) -> None:
+        orders = read_orders(self._folder)
+        for node in list(self._nodes.values()):
+            self._steer(node, orders.of(node.name))
+        self._start_next(orders)
+        self._look()
+        self._report(orders)
 
     def _steer(self, node: LocalNode, order: Order | None) -> None:
         is_over = order is None or (order.drain_by is not None and order.drain_by <= time.time())
@@ -105,11 +114,12 @@ class Fleet:
             self._end(node)
             return
         try:
-            drain_ray_node(self._layout, node.node_id, drain_by - time.time())
+            left = drain_by - time.time()
+            drain_ray_node(self._layout, node.node_id, left, seconds=_ASK_SECONDS)
         except ClusterUnavailable as refused:
             self._say(f"{node.name} does not drain yet: {refused.detail}")
         else:
-            node.is_draining = True
+            node.is_draining, node.partitions = True, None
             self._say(f"draining   {node.name}")
 
     def _end(self, node: LocalNode) -> None:

@@ -28,7 +28,7 @@ class LocalNode:
     begun_at: float = field(default_factory=time.monotonic)
     node_id: str | None = None
     raylet: psutil.Process | None = None
-    partitions: int = 0
+    partitions: int | None = None
     is_draining: bool = False
 
     def join(self, node_id: str) -> None:
@@ -56,8 +56,8 @@ class LocalNode:
 def node_program(layout: Layout, order: Order) -> Program:
     """Run a worker node beside the head.
 
-    Each has an address of its own on the loopback: a process that joins the cluster takes a node
-    of its own address, which is thus the head, never one that may be drained under it.
+    Each has an address of its own on the loopback, so that a process of this machine which joins
+    the cluster finds the head alone under its own address, never a node that may be drained.
     """
     number = int(order.name.rpartition("-")[2])
     options = {

@@ -120,5 +120,7 @@ def _pending(order: Order, status: NodeStatus | None) -> str | None:
         return None if state is NodeState.ALIVE else f"{order.name} to start{why}"
     if state is NodeState.DEAD:
         return None
-    count = status.partitions if status is not None else 0
+    if status is None or status.partitions is None:
+        return f"{order.name} to drain"
+    count = status.partitions
     return f"{order.name} to end: it reads {count} partition{'' if count == 1 else 's'}"

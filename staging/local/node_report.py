@@ -11,6 +11,7 @@ from staging.local.folder import StateFolder
 class NodeStatus:
     """One node that is wanted or still there; its pid counts only with its start (runfile.py).
 
+    `partitions` are those that a draining node still reads, None until they were counted.
     A dead one is gone for good; one that waits to be started, again perhaps, is starting, and
     `why` says what was in its way.
     """
@@ -20,7 +21,7 @@ class NodeStatus:
     node_id: str | None = None
     pid: int | None = None
     started_at: float | None = None
-    partitions: int = 0
+    partitions: int | None = None
     why: str = ""
 
 

@@ -22,12 +22,12 @@ def ray_nodes(layout: Layout, *, seconds: float = _SECONDS) -> list[Node]:
     return [Node(**(each | {"state": NodeState(each["state"])})) for each in listed]
 
 
-def drain_ray_node(layout: Layout, node_id: str, within: float) -> None:
-    """Start nothing more on a node and let it end, within so many seconds; idempotent.
+def drain_ray_node(layout: Layout, node_id: str, within: float, *, seconds: float) -> None:
+    """Start nothing more on a node and let it end, `within` so many seconds; idempotent.
 
-    Raises ClusterUnavailable if Ray does not answer or refuses.
+    Raises ClusterUnavailable if Ray refuses or does not answer in time.
     """
-    _ask(layout, "cluster.drain", node_id, f"{within:.3f}", seconds=_SECONDS)
+    _ask(layout, "cluster.drain", node_id, f"{within:.3f}", seconds=seconds)
 
 
 def _ask(layout: Layout, module: str, *words: str, seconds: float) -> bytes:

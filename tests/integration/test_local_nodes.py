@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from staging.local.folder import StateFolder
 from staging.local.node_orders import read_orders
 from tests.cluster import Operator, raylet_of
+from tests.faults.processes import stopped
 from tests.integration.machine import Machine, assert_gone, family, is_alive
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "scale-the-cluster.md"
@@ -107,7 +109,8 @@ def test_a_killed_node_is_started_again_and_leaves_nothing_behind(machine, opera
 
     assert_gone(processes)
     operator.until(lambda nodes: any(is_new(each, lost) for each in nodes[1:]))
-    assert operator.do("scale", "2").stderr == "nothing to do\n"
+    assert operator.do("scale", "2").stderr.startswith("nothing to do\n")
+    assert len(operator.nodes()) == 2
 
 
 def is_new(node, lost):
@@ -181,6 +184,30 @@ def test_a_node_that_cannot_start_is_told_with_the_reason_and_comes_when_it_can(
     log.rmdir()
     assert operator.do("scale", "2").stderr.startswith("nothing to do\nwaits for node-")
     assert [each["state"] for each in operator.nodes()] == ["alive"] * 2
+
+
+def test_a_silent_cluster_is_told_in_time_and_obeys_when_it_answers_again(machine, operator):
+    head = psutil.Process(machine.pids()["ray"])
+    brain = next(each for each in head.children(recursive=True) if each.name() == "gcs_server")
+
+    with stopped(brain.pid):
+        silent = operator.run("scale", "2", "--deadline", "5")
+
+    assert (silent.returncode, silent.stdout) == (6, "")
+    assert "does not answer for its nodes" in silent.stderr
+    operator.do("scale", "2")
+    assert [each["state"] for each in operator.nodes()] == ["alive"] * 2
+
+
+def test_a_command_ends_when_the_stack_does(machine, operator):
+    waiting = operator.begin("scale", "2")
+    assert waiting.stderr is not None
+    assert waiting.stderr.readline() == "adds 1 node, CPUs each: 1\n"
+
+    machine.supervisor().kill()
+
+    assert waiting.wait(30) == 6
+    assert "The stack does not run" in waiting.stderr.read()
 
 
 @pytest.mark.parametrize(
