@@ -20,6 +20,8 @@ from staging.sources.source import Holder
 
 ACTOR_NAME = "snapshot-holders"
 _ACTOR_SECONDS = 10.0
+_ON_THE_HEAD = {"node:__internal_head__": 0.001}
+"""The head is never drained; a worker node would take its holders along."""
 _log = structlog.get_logger(__name__)
 
 
@@ -82,6 +84,7 @@ class SnapshotHolders:
                 lifetime="detached",
                 get_if_exists=True,
                 num_cpus=0,
+                resources=_ON_THE_HEAD,
                 max_restarts=-1,
                 max_concurrency=4,
             )

@@ -1,44 +1,75 @@
 """List the nodes of a Ray cluster and what each does: `python -m cluster.nodes ADDRESS`.
 
-A process of its own: Ray aborts the one that asks when the head it knew was replaced.
+A process of its own: Ray aborts the one that asks when the head it knew was replaced.  It asks
+the head without joining the cluster, which takes a tenth of the time and leaves no trace.
 """
 
 import json
-import logging
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-import ray
-from ray._private.state import available_resources_per_node  # no public call tells it by node
+from ray._private.state import GlobalState  # no public call asks without joining
+from ray._raylet import GcsClientOptions  # type: ignore[attr-defined]  # compiled
 
+from staging.core.nodes import Node, NodeState
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node; `partitions` are being read on it now, a CPU each."""
-
-    node_id: str
-    address: str
-    state: str
-    cpus: int
-    partitions: int
+_HEAD_RESOURCE = "node:__internal_head__"
 
 
 def nodes(address: str) -> list[Node]:
-    """Give the living nodes and those that died, in the order of their ids."""
-    ray.init(
-        address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
+    """Give the head, then the other nodes in the order of their names, then the dead."""
+    state = _ask(address)
+    free = state.available_resources_per_node()  # type: ignore[no-untyped-call]
+    draining = state.get_draining_nodes()
+    listed = state.node_table()  # type: ignore[no-untyped-call]
+    found = [_node(each, free.get(each["NodeID"], {}), draining) for each in listed]
+    return sorted(found, key=_place)
+
+
+def staying_cpus(state: GlobalState) -> int:
+    """Count the CPUs of the nodes that take new tasks.
+
+    Ray's own sum counts those of draining nodes, too.
+    """
+    draining = state.get_draining_nodes()
+    listed = state.node_table()  # type: ignore[no-untyped-call]
+    staying = [each for each in listed if each["Alive"] and each["NodeID"] not in draining]
+    return sum(int(each["Resources"].get("CPU", 0)) for each in staying)
+
+
+def _ask(address: str) -> GlobalState:
+    state = GlobalState()  # type: ignore[no-untyped-call]
+    options = GcsClientOptions.create(
+        address, None, allow_cluster_id_nil=True, fetch_cluster_id_if_nil=False
     )
-    free = available_resources_per_node()  # type: ignore[no-untyped-call]
-    listed: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    found = []
-    for each in sorted(listed, key=lambda node: str(node["NodeID"])):
-        cpus = int(each["Resources"].get("CPU", 0)) if each["Alive"] else 0
-        unused = free.get(each["NodeID"], {}).get("CPU", 0) if each["Alive"] else 0
-        state = "alive" if each["Alive"] else "dead"
-        busy = cpus - int(unused)
-        found.append(Node(each["NodeID"], each["NodeManagerAddress"], state, cpus, busy))
-    return found
+    state._initialize_global_state(options)
+    return state
+
+
+def _node(
+    listed: Mapping[str, Any], free: Mapping[str, float], draining: Mapping[str, int]
+) -> Node:
+    node_id, cpus = listed["NodeID"], int(listed["Resources"].get("CPU", 0))
+    state = NodeState.DEAD
+    if listed["Alive"]:
+        state = NodeState.DRAINING if node_id in draining else NodeState.ALIVE
+    return Node(
+        node_id=node_id,
+        address=listed["NodeManagerAddress"],
+        state=state,
+        cpus=cpus,
+        partitions=cpus - int(free.get("CPU", 0)),
+        name=listed["NodeName"],
+        is_head=_HEAD_RESOURCE in listed["Resources"],
+    )
+
+
+def _place(node: Node) -> tuple[bool, bool, int, str, str]:
+    """Order node-9 before node-10, and nodes of one name by their ids."""
+    is_dead = node.state is NodeState.DEAD
+    return is_dead, not node.is_head, len(node.name), node.name, node.node_id or ""
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from typing import Any
 
 import ray
 import ray.exceptions
+from ray._private.state import state
+
+from cluster.nodes import staying_cpus
 
 _EVERY_SECONDS = 3.0
 _TASK_SECONDS = 30.0
@@ -32,7 +35,7 @@ def port_answers(address: str) -> bool | None:
 
 
 class PulseCheck:
-    """Watches one connection; `cpus` is how many the cluster had when it last answered.
+    """Watches one connection; `cpus` is how many took new tasks when the cluster last answered.
 
     The counting task is exported once, at the start: an export to a head that is gone blocks.
     """
@@ -74,5 +77,4 @@ class PulseCheck:
 
 
 def _count_cpus() -> int:
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # of ray
-    return int(resources.get("CPU", 0))
+    return staying_cpus(state)

@@ -164,3 +164,10 @@ def slow_table(dsn: str) -> tuple[str, pa.Table]:
     """A table of this test alone that takes seconds to read; its name and rows."""
     name = f"slow_{uuid.uuid4().hex}"
     return name, warehouse.add_slow_table(dsn, name)
+
+
+@pytest.fixture
+def longer_table(dsn: str) -> tuple[str, pa.Table]:
+    """A table as slow, and large enough for the cluster to change while it is read."""
+    name = f"longer_{uuid.uuid4().hex}"
+    return name, warehouse.add_slow_table(dsn, name, 6 * warehouse.SLOW_ROWS)

@@ -37,13 +37,13 @@ CREATE TABLE odd (id bigint PRIMARY KEY, price numeric(10, 2));
 INSERT INTO odd VALUES (1, 1.5), (2, 'NaN');
 """
 
-_SLOW = f"""
-CREATE TABLE {{name}} (id bigint PRIMARY KEY, version int NOT NULL, filler text NOT NULL);
-INSERT INTO {{name}} SELECT n, 1, md5(n::text) || md5((n * 7)::text) || md5((n * 31)::text)
+_SLOW = """
+CREATE TABLE {name} (id bigint PRIMARY KEY, version int NOT NULL, filler text NOT NULL);
+INSERT INTO {name} SELECT n, 1, md5(n::text) || md5((n * 7)::text) || md5((n * 31)::text)
     || md5((n * 47)::text) || md5((n * 53)::text)
-FROM generate_series(1, {SLOW_ROWS}) n;
-ALTER TABLE {{name}} ENABLE ROW LEVEL SECURITY;
-CREATE POLICY pace ON {{name}} FOR SELECT USING (paced(id));
+FROM generate_series(1, {rows}) n;
+ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;
+CREATE POLICY pace ON {name} FOR SELECT USING (paced(id));
 """
 
 _PACE = f"""
@@ -66,14 +66,14 @@ def fill(dsn: str) -> None:
         connection.execute("ANALYZE")
 
 
-def add_slow_table(dsn: str, name: str) -> pa.Table:
+def add_slow_table(dsn: str, name: str, rows: int = SLOW_ROWS) -> pa.Table:
     """Create a table whose every SLOW_STEP-th row makes the reader wait; return its rows.
 
     A row-security policy does the waiting on the server, so the table is still an ordinary one
     with ctid ranges.
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(_SLOW.format(name=name))
+        connection.execute(_SLOW.format(name=name, rows=rows))
         connection.execute(f"GRANT SELECT ON {name} TO {READER}")
         connection.execute(f"ANALYZE {name}")
     return read(dsn, name)

@@ -22,7 +22,7 @@ MEANING = {
     ExitCode.OK: "done",
     ExitCode.FAILURE: "failed",
     ExitCode.USAGE: "the command line or a value in it is not valid",
-    ExitCode.NOT_FOUND: "no such job, chunk, connection or part",
+    ExitCode.NOT_FOUND: "no such job, chunk, connection, part or node",
     ExitCode.WRONG_STATE: "the state does not allow it",
     ExitCode.IDENTITY: "the identity is missing, malformed or refused",
     ExitCode.UNAVAILABLE: "a part is down, or it took too long",

@@ -20,7 +20,7 @@ class Commands(LazyGroup):
         "logs": Lazy(_STACK, "Print the log of one part.", "logs"),
         "doctor": Lazy(_STACK, "Check every part and say how to mend it.", "doctor"),
         "reset": Lazy(_STACK, "Delete all state of the stopped stack.", "reset"),
-        "cluster": Lazy("staging.cli.cluster", "Show the Ray cluster."),
+        "cluster": Lazy("staging.cli.cluster", "Show the Ray cluster; add and remove nodes."),
         "jobs": Lazy("staging.cli.jobs", "Create, watch, steer and read jobs."),
         "connections": Lazy("staging.cli.connections", "Register and test sources."),
         "demo": Lazy("staging.cli.demo", "Stage a TPC-H table on real parts, end to end."),

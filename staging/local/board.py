@@ -27,6 +27,11 @@ class Board:
         with self._lock:
             return self._run
 
+    def ready_pid(self, name: str) -> int | None:
+        """Give the pid of a part of ours that does its work now."""
+        part = next(each for each in self.run.parts if each.name == name)
+        return part.pid if part.state is PartState.READY else None
+
     def part(self, name: str, state: PartState, *, pid: int | None = None, why: str = "") -> None:
         """Report what a part does now."""
         with self._lock:

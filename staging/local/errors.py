@@ -51,6 +51,33 @@ class UnknownPart(NotFound):
     code = "unknown_part"
 
 
+class UnknownNode(NotFound):
+    """The cluster has no such node."""
+
+    code = "unknown_node"
+
+
+class ClusterBusy(Unavailable):
+    """Another command is changing the cluster."""
+
+    code = "cluster_busy"
+
+
+class NodesLate(Unavailable):
+    """The cluster did not become as it was wanted in time."""
+
+    code = "nodes_late"
+
+
+class NodeStays(StateConflict):
+    """The node cannot be taken out of the cluster."""
+
+    code = "node_stays"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, current_state="alive", allowed=[])
+
+
 class BadExisting(InvalidValue):
     """`--use-existing` takes temporal=HOST:PORT, s3=URL, catalog=URL or ray=HOST:PORT."""
 

@@ -1,5 +1,6 @@
 """The one folder that holds all state of an embedded stack, and where each thing is in it."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,21 @@ class StateFolder:
         return self.run / "worker.ready"
 
     @property
+    def orders_file(self) -> Path:
+        """The worker nodes that operators want (node_orders.py)."""
+        return self.run / "node-orders.json"
+
+    @property
+    def orders_lock(self) -> Path:
+        """Locked for as long as an operator changes the cluster."""
+        return self.run / "node-orders.lock"
+
+    @property
+    def nodes_file(self) -> Path:
+        """The worker nodes that there are (node_report.py)."""
+        return self.run / "nodes.json"
+
+    @property
     def logs(self) -> Path:
         """One log a part, and the supervisor's own."""
         return self.root / "logs"
@@ -83,6 +99,13 @@ class StateFolder:
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > _LARGEST_LOG_BYTES:
                 log.replace(log.with_suffix(".log.1"))
+
+    @staticmethod
+    def replace(file: Path, text: str) -> None:
+        """Write a file as a whole, so that a reader never sees half of it."""
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(text)
+        fresh.replace(file)
 
     def clear(self) -> None:
         """Delete what the stack made, and nothing else that lies in the folder."""

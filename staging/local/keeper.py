@@ -30,6 +30,8 @@ class Keeper:
     layout: Layout
     board: Board
     on_failure: Callable[[StagingError], None]
+    on_end: Callable[[], None] | None = None
+    """Called at the end of each life, before the next begins."""
     is_ready: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
     retry: threading.Event = field(default_factory=threading.Event)
@@ -86,6 +88,8 @@ class Keeper:
             child.stop()
             if child.poll() != 0:
                 end_orphans()
+            if self.on_end is not None:
+                self.on_end()
             self.part.tidy(self.layout)
 
     def _watch(self, child: Child) -> "Life":

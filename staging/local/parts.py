@@ -76,6 +76,7 @@ def ray(layout: Layout) -> Program:
     command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block"]
     options = {
         "--port": layout.ports.ray,
+        "--node-name": "head",
         "--temp-dir": layout.ray_folder,
         "--num-cpus": cpus,
         "--object-store-memory": _OBJECT_STORE_BYTES,
@@ -180,4 +181,4 @@ PARTS = (
 )
 """In the order of starting; stopped in the reverse order."""
 PART_NAMES = tuple(each.name for each in PARTS if not each.is_step)
-LOG_NAMES = (*(each.name for each in PARTS), "supervisor")
+LOG_NAMES = (*(each.name for each in PARTS), "nodes", "supervisor")

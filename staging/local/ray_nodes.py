@@ -1,4 +1,4 @@
-"""Ask the running stack's Ray for its nodes, in a process of its own."""
+"""Ask Ray for its nodes, and to let one end, in processes of their own."""
 
 import json
 import subprocess
@@ -6,34 +6,45 @@ import sys
 from typing import Any
 
 from staging.core.errors import ClusterUnavailable
-from staging.local.folder import StateFolder
+from staging.core.nodes import Node, NodeState
+from staging.local.layout import Layout
 from staging.local.ports import answers
-from staging.local.running import running_layout
 
 _SECONDS = 30.0
 
 
-def ray_nodes(folder: StateFolder) -> list[dict[str, Any]]:
-    """Give each node: node_id, address, state (alive, dead), cpus, partitions being read.
+def ray_nodes(layout: Layout, *, seconds: float = _SECONDS) -> list[Node]:
+    """Give the head, then the other nodes by name, then the dead.
 
-    Raises StackNotRunning, or ClusterUnavailable if Ray does not answer within 30 s.
+    Raises ClusterUnavailable if Ray does not answer in time.
     """
-    layout = running_layout(folder)
+    listed: list[dict[str, Any]] = json.loads(_ask(layout, "cluster.nodes", seconds=seconds))
+    return [Node(**(each | {"state": NodeState(each["state"])})) for each in listed]
+
+
+def drain_ray_node(layout: Layout, node_id: str, within: float, *, seconds: float) -> None:
+    """Start nothing more on a node and let it end, `within` so many seconds; idempotent.
+
+    Raises ClusterUnavailable if Ray refuses or does not answer in time.
+    """
+    _ask(layout, "cluster.drain", node_id, f"{within:.3f}", seconds=seconds)
+
+
+def _ask(layout: Layout, module: str, *words: str, seconds: float) -> bytes:
     if not answers(layout.ray_address):
         raise ClusterUnavailable(f"no Ray cluster answers at {layout.ray_address}")
-    command = [sys.executable, "-m", "cluster.nodes", layout.ray_address]
     try:
         asked = subprocess.run(
-            command,
+            [sys.executable, "-m", module, layout.ray_address, *words],
             env=layout.ray_environment(),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_SECONDS,
+            timeout=seconds,
             check=True,
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as silent:
         raise ClusterUnavailable(
-            f"the Ray cluster at {layout.ray_address} does not tell its nodes; see its log: "
+            f"the Ray cluster at {layout.ray_address} does not answer for its nodes; see its log: "
             "staging logs ray"
         ) from silent
-    nodes: list[dict[str, Any]] = json.loads(asked.stdout)
-    return nodes
+    return asked.stdout

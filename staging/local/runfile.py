@@ -1,7 +1,6 @@
 """What a supervisor tells the other commands: one small file, replaced at every change."""
 
 import json
-import os
 import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -97,10 +96,8 @@ def is_same_process(pid: int, start: float) -> bool:
 
 
 def write_run(folder: StateFolder, run: Run) -> None:
-    """Replace the file as a whole, so that a reader never sees half of it."""
-    fresh = folder.run_file.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(asdict(run), indent=1))
-    fresh.replace(folder.run_file)
+    """Write the file anew."""
+    folder.replace(folder.run_file, json.dumps(asdict(run), indent=1))
 
 
 def read_run(folder: StateFolder) -> Run | None:

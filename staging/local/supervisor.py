@@ -13,6 +13,7 @@ from types import FrameType
 from staging.core.errors import StagingError
 from staging.local.board import Board
 from staging.local.errors import PartFailed, StackRunning
+from staging.local.fleet import Fleet
 from staging.local.folder import StateFolder
 from staging.local.keeper import Keeper
 from staging.local.layout import Layout, lay_out
@@ -45,8 +46,9 @@ class Supervisor:
         self.stop_asked = threading.Event()
         self.failure: StagingError | None = None
         self.board = Board(layout.folder, first_run(layout), say)
+        self.fleet = Fleet(layout, lambda: self.board.ready_pid("ray"), say)
         self.keepers = [
-            Keeper(part, layout, self.board, self._note_failure)
+            Keeper(part, layout, self.board, self._note_failure, self._ends_with(part))
             for part in PARTS
             if part.name not in layout.options.existing
         ]
@@ -99,6 +101,12 @@ class Supervisor:
         for keeper in self.keepers:
             keeper.start([by_name[name] for name in keeper.part.after if name in by_name])
 
+        if "ray" in by_name:
+            self.fleet.start()
+
+    def _ends_with(self, part: Part) -> Callable[[], None] | None:
+        return self.fleet.end_all if part.name == "ray" else None
+
     def _judge(self) -> None:
         """Tell the state of the whole from the states of the parts."""
         state = self.board.run.state
@@ -121,6 +129,8 @@ class Supervisor:
         if not failed:
             self.board.stack(StackState.STOPPING)
         for keeper in reversed(self.keepers):
+            if keeper.part.name == "ray":
+                self.fleet.stop()
             keeper.stop()
             if not keeper.part.is_step:
                 self.board.part(keeper.part.name, PartState.STOPPED)
