@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -11,6 +11,7 @@ import structlog
 
 from cluster.extract import ExtractRequest
 from cluster.session import RaySession, deadline_in
+from cluster.silence import Silence
 from cluster.task import Outcome, Pulse, remote_attempt
 from staging.core.chunks import Failure
 from staging.core.errors import ClusterUnavailable, OutOfMemory
@@ -30,10 +31,6 @@ class _Running:
     attempt: Attempt
     stream: Any  # ray's ObjectRefGenerator has no type that can be named
     generation: int
-    pulse_at: float | None = field(default=None)
-
-    def is_stalled(self) -> bool:
-        return self.pulse_at is not None and time.monotonic() - self.pulse_at > STALL_SECONDS
 
 
 class Dispatch:
@@ -42,6 +39,7 @@ class Dispatch:
     def __init__(self, session: RaySession) -> None:
         self._session = session
         self._running: dict[Any, _Running] = {}
+        self._silence = Silence(STALL_SECONDS)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -54,6 +52,7 @@ class Dispatch:
             ).remote(request)
         running = _Running(request.attempt, stream, self._session.generation)
         self._running[stream] = running
+        self._silence.hand_over(stream, memory_bytes)
 
     def poll(self, seconds: float) -> list[Outcome]:
         """Wait at most so long for outcomes; what died or stalled gives a retryable Failure."""
@@ -81,7 +80,8 @@ class Dispatch:
             self._cancel(force=True)
             self._await_end(_FORCED_SECONDS)
             time.sleep(_NOTICE_SECONDS)
-        self._running.clear()
+        for stream in list(self._running):
+            self._forget(stream)
 
     def _await_end(self, seconds: float) -> None:
         left = deadline_in(seconds)
@@ -101,15 +101,16 @@ class Dispatch:
         except ray.exceptions.RayError as dead:
             yield self._give_up(running, f"the extraction task died ({type(dead).__name__})")
         else:
-            running.pulse_at = time.monotonic()
+            self._silence.hear(stream)
             if not isinstance(value, Pulse):
-                del self._running[stream]
+                self._forget(stream)
                 yield value
 
     def _stalled(self) -> Iterator[Outcome]:
-        for running in [each for each in self._running.values() if each.is_stalled()]:
-            self._kill(running.stream, force=True)
-            yield self._give_up(running, f"the extraction task was silent for {STALL_SECONDS:g} s")
+        for stream in self._silence.too_long():
+            self._kill(stream, force=True)
+            silent = f"the extraction task was silent for {STALL_SECONDS:g} s"
+            yield self._give_up(self._running[stream], silent)
 
     def _lost(self) -> Iterator[Outcome]:
         """Give up what was started in a cluster that is no more."""
@@ -121,8 +122,12 @@ class Dispatch:
     def _give_up(
         self, running: _Running, detail: str, code: str = ClusterUnavailable.code
     ) -> Failure:
-        del self._running[running.stream]
+        self._forget(running.stream)
         return Failure(running.attempt, code, detail, is_retryable=True)
+
+    def _forget(self, stream: Any) -> None:
+        del self._running[stream]
+        self._silence.forget(stream)
 
     def _cancel(self, *, force: bool) -> None:
         for stream in list(self._running):
