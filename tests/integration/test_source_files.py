@@ -105,6 +105,15 @@ def test_what_is_not_a_regular_file_is_refused(root):
         parquet_in(root).describe(spec("pipe.parquet"))
 
 
+@pytest.mark.parametrize("path", ["loop.parquet", "y=1", "*.parquet"])
+def test_a_link_that_leads_to_itself_is_no_file(root, path):
+    for link in (root / "loop.parquet", root / "y=1" / "loop.parquet"):
+        link.symlink_to(link)
+
+    with pytest.raises(InvalidValue, match="no regular file"):
+        parquet_in(root).describe(spec(path))
+
+
 def test_an_unknown_file_names_the_nearest(root):
     with pytest.raises(UnknownTable, match=r"nearest: y=1/b\.parquet"):
         parquet_in(root).describe(spec("y=1/bb.parquet"))

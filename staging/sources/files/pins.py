@@ -40,8 +40,8 @@ def pin_file(root: Path, path: str) -> FilePin | None:
         found = real.stat()
     except PermissionError as error:
         raise SourceAuth(f"the service may not read {path!r}") from error
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):
+        return None  # the last one is a link that leads to itself (CPython 3.11 and 3.12)
     except OSError as error:
         raise SourceUnavailable(f"{path!r} cannot be reached") from error
     if not real.is_relative_to(root.resolve()) or not stat.S_ISREG(found.st_mode):
