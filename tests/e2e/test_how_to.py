@@ -23,6 +23,7 @@ from tests.stack import RunningStack
 _FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 PAGES = sorted(set(_FOLDER.glob("*.md")) - {_FOLDER / "add-a-source.md"})
 """That one is of code, and tests/integration/test_add_a_source.py runs it."""
+STAGES_NOTHING = {"scale-the-cluster.md"}
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SCRIPTS: Mapping[str, Callable[[str], str]] = {
     "sh": str,
@@ -122,4 +123,5 @@ def test_a_page_works_as_it_is_written(
         )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(tmp_path.rglob("*.parquet")), "a page that stages ends with the files"
+    ends_with_files = page.name not in STAGES_NOTHING
+    assert any(tmp_path.rglob("*.parquet")) is ends_with_files
