@@ -1,5 +1,6 @@
 """Run the API: `python -m api` serves on STAGING_HOST and STAGING_PORT until told to stop."""
 
+import resource
 import signal
 import sys
 from types import FrameType
@@ -7,12 +8,13 @@ from types import FrameType
 import uvicorn
 
 from api.app import create_app
+from api.serving import serving
 from api.watching import Watch
 from api.wiring import build
 from staging.logs import configure_logging
 from staging.settings import InsecureBind, MissingTicketKey, settings
 
-_GRACE_SECONDS = 5
+_OPEN_FILES = 65_536
 
 
 class _Server(uvicorn.Server):
@@ -28,6 +30,14 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _open_room() -> None:
+    """Take as many open files as the system lets us: each caller who waits for news holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT; give 0, 1 if it cannot listen, 2 if it is not set up."""
     chosen = settings()
@@ -37,16 +47,8 @@ def main() -> int:
     except (InsecureBind, MissingTicketKey) as wrong:
         print(f"api: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
-    config = uvicorn.Config(
-        create_app(wiring),
-        host=host,
-        port=chosen.port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    config = serving(create_app(wiring), host, chosen.port)
+    _open_room()
     server = _Server(config, wiring.watch)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has stopped; that shall not end us by it.

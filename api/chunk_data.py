@@ -34,7 +34,7 @@ def data_answer(parts: Wiring, org_id: int, ids: tuple[str, str], asked: Asked) 
     `ids` are the job's and the chunk's.  Raises UnknownJob, UnknownChunk, Gone, TooBusy,
     RangeNotSatisfiable, ObjectDamaged, StorageUnavailable.
     """
-    job, chunk = parts.catalog.job(org_id, ids[0]), parts.catalog.chunk(org_id, *ids)
+    job, chunk = parts.catalog.job_and_chunk(org_id, *ids)
     parts.handout.check_there(job, chunk, parts.now())
     with ExitStack() as opened:
         opened.callback(parts.streams.slots.take().release)

@@ -113,7 +113,7 @@ class Follower:
         """Give a comment now and then, until the job has another revision or the service stops."""
         while not self._parts.watch.has_ended:
             found = await self._parts.watch.revision(
-                self._job, unlike=etag(revision), seconds=HEARTBEAT_SECONDS, has_left=_stays
+                self._job, unlike=etag(revision), seconds=HEARTBEAT_SECONDS
             )
             if found != revision:
                 return
@@ -131,8 +131,3 @@ def _page(parts: Wiring, job: tuple[int, str], seen: Seen) -> Page:
         parts.handout.page(news.job, news.chunks, parts.now()),
         is_whole=given >= news.job.progress.chunks_published and len(news.moves) < _PAGE,
     )
-
-
-async def _stays() -> bool:
-    """Tell that the reader is there: one who leaves is noticed where the answer is sent."""
-    return False

@@ -1,7 +1,7 @@
 """Our own side, by HTTP alone, as a consumer sees it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Jobs:
     def __init__(self, api_url: str) -> None:
         self._http = httpx2.Client(base_url=api_url + _PREFIX, timeout=_WAIT_SECONDS + 20)
 
-    def create(self, source: dict[str, str] = _LINEITEM, **options: int) -> str:
+    def create(self, source: Mapping[str, Any] = _LINEITEM, **options: int) -> str:
         """POST a job; give its id."""
         answer = self._http.post("/jobs", json={"source": source, "options": options})
         answer.raise_for_status()

@@ -59,6 +59,24 @@ class Settings(BaseSettings):
     )
     s3_bucket: str = Field(default="staging", min_length=3, description="Bucket of all chunks.")
     s3_region: str = Field(default="us-east-1", description="Region that requests are signed for.")
+    s3_addressing: Literal["path", "virtual"] = Field(
+        default="path",
+        description="Where requests and links name the bucket: `path`, or `virtual` for its own"
+        " host below the endpoint's.",
+    )
+    s3_encryption: Literal["AES256", "aws:kms"] | None = Field(
+        default=None,
+        description="Encryption that is asked for when an object is put, `AES256` or `aws:kms`;"
+        " default: the bucket's own.",
+    )
+    s3_kms_key_id: str | None = Field(
+        default=None, description="Key of `aws:kms`; default: the store's own."
+    )
+    s3_link_headers: dict[str, str] = Field(
+        default={},
+        description="JSON object of headers that the bucket wants with each read: signed into"
+        " links, and shown to readers as `http_headers`.",
+    )
     s3_create_bucket: bool = Field(
         default=False, description="Create a missing bucket at start (embedded stack only)."
     )

@@ -75,8 +75,7 @@ def refresh_chunk(
     job_id: str, chunk_id: str, query: Annotated[RefreshQuery, Query()], call: ThisCall
 ) -> Response:
     """Give a chunk, by id or index, with a new link."""
-    job = call.parts.catalog.job(call.org_id, job_id)
-    chunk = call.parts.catalog.chunk(call.org_id, job_id, chunk_id)
+    job, chunk = call.parts.catalog.job_and_chunk(call.org_id, job_id, chunk_id)
     asked = timedelta(seconds=query.url_ttl_seconds) if query.url_ttl_seconds else None
     shown = call.parts.handout.fresh(job, chunk, asked, call.parts.now())
     return JSONResponse(shown, headers={"Cache-Control": "no-store"})

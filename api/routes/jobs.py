@@ -10,12 +10,12 @@ from api import PREFIX
 from api.accepting import accept_job
 from api.body import JsonRoute
 from api.call import ThisCall
-from api.etags import etag, is_known
 from api.event_text import EVENT_ID, EVENT_SCHEMA, EVENT_STREAM, Seen
 from api.following import events_answer
 from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer
 from api.models.queries import JobQuery, JobsQuery
 from api.models.requests import AmendBody, JobBody
+from api.polling import left, news_answer
 from api.query_string import NO_QUERY
 from api.reading import job_answer, job_page, sealed_manifest
 from api.requesting import amend_answer, request_answer
@@ -79,16 +79,10 @@ async def read_job(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read a job with a page of its chunks; with If-None-Match and wait_seconds, its next news."""
-    revision = await call.parts.watch.revision(
-        (call.org_id, job_id),
-        unlike=if_none_match,
-        seconds=query.wait_seconds,
-        has_left=request.is_disconnected,
-    )
-    if is_known(if_none_match, revision):
-        return Response(status_code=304, headers={"ETag": etag(revision)})
-    job = await run_in_threadpool(call.parts.catalog.job, call.org_id, job_id)
-    return await run_in_threadpool(job_answer, call.parts, job, query)
+    parts, job = call.parts, (call.org_id, job_id)
+    if if_none_match is not None:
+        return await news_answer(parts, job, query, if_none_match, lambda: left(request))
+    return await run_in_threadpool(lambda: job_answer(parts, parts.catalog.job(*job), query))
 
 
 @router.patch("/jobs/{job_id}", response_model=JobAnswer, dependencies=[NO_QUERY])

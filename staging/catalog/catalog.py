@@ -13,11 +13,13 @@ from staging.catalog.plans import Plans
 from staging.catalog.publishing import Publishing
 from staging.catalog.purging import Purging
 from staging.catalog.requests import Requests
+from staging.catalog.revisions import Revisions
 from staging.catalog.standings import Standings
 
 
 class Catalog(
     Jobs,
+    Revisions,
     Requests,
     Amending,
     Chunks,

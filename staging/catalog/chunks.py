@@ -5,11 +5,13 @@ import re
 import sqlalchemy as sa
 
 from staging.catalog.database import Database
-from staging.catalog.rows import CHUNK_COLUMNS, chunk_of
+from staging.catalog.moves import whole_job
+from staging.catalog.rows import CHUNK_COLUMNS, chunk_of, job_of
 from staging.catalog.tables import Row, chunks, jobs
 from staging.core.chunks import Chunk
 from staging.core.errors import UnknownChunk, UnknownJob
 from staging.core.ids import is_uuid
+from staging.core.jobs import Job
 
 _INDEX = re.compile("[0-9]{1,18}")
 _OF_JOB = sa.select(*CHUNK_COLUMNS).where(chunks.c.job_id == sa.bindparam("job_id"))
@@ -35,6 +37,15 @@ class Chunks(Database):
         with self._reading() as connection:
             _check_owner(connection, org_id, job_id)
             return chunk_of(find_chunk(connection, job_id, ref))
+
+    def job_and_chunk(self, org_id: int, job_id: str, ref: str) -> tuple[Job, Chunk]:
+        """Read a job and one of its chunks, by id or index, as they are at one instant.
+
+        Raises UnknownJob, UnknownChunk.
+        """
+        with self._reading() as connection:
+            job = job_of(whole_job(connection, job_id, org_id=org_id))
+            return job, chunk_of(find_chunk(connection, job_id, ref))
 
     def chunks(self, org_id: int, job_id: str, *, since_index: int, limit: int) -> list[Chunk]:
         """List at most `limit` chunks from an index on, in order.

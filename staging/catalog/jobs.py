@@ -11,8 +11,7 @@ from staging.catalog.moves import whole_job
 from staging.catalog.records import IdempotencyKey, Inserted
 from staging.catalog.rows import job_of, job_row
 from staging.catalog.tables import events, idempotency_keys, jobs
-from staging.core.errors import FieldError, IdempotencyMismatch, UnknownJob
-from staging.core.ids import is_uuid
+from staging.core.errors import FieldError, IdempotencyMismatch
 from staging.core.jobs import Job, JobDraft, JobState
 from staging.core.retention import IDEMPOTENCY_KEPT
 
@@ -69,20 +68,6 @@ class Jobs(Database):
         with self._reading() as connection:
             return job_of(whole_job(connection, job_id))
 
-    def revision(self, org_id: int, job_id: str) -> int:
-        """Read a job's revision alone: it rises with every change that a reader can see.
-
-        Raises UnknownJob as job() does.
-        """
-        with self._reading() as connection:
-            found = None
-            if is_uuid(job_id):
-                keys = {"job_id": job_id, "org_id": org_id}
-                found = connection.execute(_REVISION, keys).scalar_one_or_none()
-            if found is None:
-                raise UnknownJob(f"there is no job {job_id}")
-            return int(found)
-
     def list_jobs(
         self,
         org_id: int,
@@ -103,11 +88,6 @@ class Jobs(Database):
                 query = query.where(_has_label(connection, *label))
             found = connection.execute(query.order_by(jobs.c.job_id.desc()).limit(limit))
             return [job_of(row) for row in found]
-
-
-_REVISION = sa.select(jobs.c.revision).where(
-    jobs.c.job_id == sa.bindparam("job_id"), jobs.c.org_id == sa.bindparam("org_id")
-)
 
 
 _INSERT_OF: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import botocore.session
 import obstore
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
@@ -33,10 +36,11 @@ class Link:
 
 
 class LinkSigner:
-    """Signs links for the public endpoint (SigV4, path style, GET only); thread-safe, no network.
+    """Signs links for the public endpoint (SigV4, GET only); thread-safe, no network.
 
     A page of 1000 links costs 10 ms here and 226 ms in boto3 (measured), which is why obstore
-    signs; credentials are boto3's own chain all the same.  SeaweedFS 4.48 answers 403 to a link
+    signs; it knows no headers, so where the bucket wants some, botocore's own signer does it.
+    Credentials are boto3's own chain all the same.  SeaweedFS 4.48 answers 403 to a link
     that expired, was altered, came by another host name, or is asked with HEAD.
     """
 
@@ -55,23 +59,31 @@ class LinkSigner:
         the credential that signs, whichever comes first.
         Raises StorageError if there are no credentials.
         """
-        store, ends_at = self._store()
+        frozen, ends_at = self._frozen()
         until = min(now + min(lifetime, LONGEST), ends_at or datetime.max.replace(tzinfo=UTC))
         life = max(_SECOND, (until - now) // _SECOND * _SECOND)
+        headers = dict(self._config.link_headers)
+        if headers:
+            urls = [_signed_with_headers(self._config, frozen, key, life) for key in keys]
+        else:
+            urls = self._signed(frozen, keys, life)
+        return [Link(url, min(until, _signed_at(url) + life), headers) for url in urls]
+
+    def _signed(
+        self, credentials: ReadOnlyCredentials, keys: Sequence[str], life: timedelta
+    ) -> list[str]:
+        if self._signing is None or self._signing[0] != credentials:
+            self._signing = (credentials, _signing_store(self._config, credentials))
         try:
-            urls = obstore.sign(store, "GET", list(keys), life)
+            return list(obstore.sign(self._signing[1], "GET", list(keys), life))
         except BaseError as failed:
             raise StorageError(f"sign {len(keys)} links: {type(failed).__name__}") from failed
-        return [Link(url, min(until, _signed_at(url) + life)) for url in urls]
 
-    def _store(self) -> tuple[S3Store, datetime | None]:
-        """Give the signing store for the credentials as they are now, and their end."""
+    def _frozen(self) -> tuple[ReadOnlyCredentials, datetime | None]:
+        """Give the credentials as they are now, and their end."""
         credentials = self._credentials
-        frozen = credentials.get_frozen_credentials()
-        if self._signing is None or self._signing[0] != frozen:
-            self._signing = (frozen, _signing_store(self._config, frozen))
         # botocore names the end of refreshable credentials in no public way
-        return self._signing[1], getattr(credentials, "_expiry_time", None)
+        return credentials.get_frozen_credentials(), getattr(credentials, "_expiry_time", None)
 
     @cached_property
     def _credentials(self) -> Credentials:
@@ -90,17 +102,28 @@ def _signing_store(config: StoreConfig, credentials: ReadOnlyCredentials) -> S3S
             "expires_at": None,
         }
 
+    is_virtual = config.addressing == "virtual"
     # every option is named, because obstore takes those that are not from the environment
     return S3Store(
         config.bucket,
-        aws_endpoint_url_s3=config.public_endpoint,
+        aws_endpoint_url_s3=config.public_bucket if is_virtual else config.public_endpoint,
         region=config.region,
-        virtual_hosted_style_request=False,
+        virtual_hosted_style_request=is_virtual,
         skip_signature=False,
         s3_express=False,
         client_options={"allow_http": True},
         credential_provider=provide,
     )
+
+
+def _signed_with_headers(
+    config: StoreConfig, credentials: ReadOnlyCredentials, key: str, life: timedelta
+) -> str:
+    url = f"{config.public_bucket}/{quote(key, safe='/~')}"
+    request = AWSRequest("GET", url, headers=dict(config.link_headers))
+    seconds = int(life.total_seconds())
+    S3SigV4QueryAuth(credentials, "s3", config.region, expires=seconds).add_auth(request)
+    return str(request.url)
 
 
 def _signed_at(url: str) -> datetime:

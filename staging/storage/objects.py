@@ -8,12 +8,12 @@ from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypedDict
 
 from botocore.exceptions import ClientError
 
 from staging.core.errors import BucketMissing, ObjectConflict, ObjectDamaged, StorageError
-from staging.storage.config import PROBE, TRANSFER, StoreConfig, s3_client
+from staging.storage.config import PROBE, TRANSFER, Encryption, StoreConfig, s3_client
 from staging.storage.failures import code_of, refusal, status_of, translated
 from staging.storage.object_body import ObjectBody, Span
 
@@ -74,6 +74,7 @@ class ObjectStore:
                 IfNoneMatch="*",
                 ChecksumSHA256=digest,
                 ContentType=_CONTENT_TYPE,
+                **_encryption(self._config),
             )
         except ClientError as refused:
             if status_of(refused) != 412:
@@ -193,3 +194,18 @@ class ObjectStore:
                     )
                     aborted += 1
         return aborted
+
+
+class _Encryption(TypedDict, total=False):
+    ServerSideEncryption: Encryption
+    SSEKMSKeyId: str
+
+
+def _encryption(config: StoreConfig) -> _Encryption:
+    """Give the arguments by which a put asks for encryption; without, the bucket decides."""
+    asked: _Encryption = {}
+    if config.encryption is not None:
+        asked["ServerSideEncryption"] = config.encryption
+    if config.kms_key_id is not None:
+        asked["SSEKMSKeyId"] = config.kms_key_id
+    return asked

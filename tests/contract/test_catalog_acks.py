@@ -34,7 +34,7 @@ def ack(catalog, job_id, ref="0", *, consumer="default", sha256=None, now=NOW, o
 def test_an_ack_is_answered_with_the_chunk_and_the_job(catalog):
     job_id = staged(catalog)
     chunk = catalog.chunk(1, job_id, "1")
-    before = catalog.revision(1, job_id)
+    before = catalog.job(1, job_id).revision
 
     answer = ack(catalog, job_id, chunk.chunk_id, sha256=chunk.sha256.upper())
 
@@ -42,7 +42,7 @@ def test_an_ack_is_answered_with_the_chunk_and_the_job(catalog):
     acked = catalog.chunk(1, job_id, "1")
     assert (acked.state, acked.acked_at) == (ChunkState.ACKED, NOW)
     assert catalog.job(1, job_id).progress.chunks_acked == 1
-    assert catalog.revision(1, job_id) == before + 1
+    assert catalog.job(1, job_id).revision == before + 1
 
 
 def test_a_repeated_ack_gives_the_moment_of_the_first_and_changes_nothing(catalog):
@@ -89,9 +89,9 @@ def test_a_chunk_counts_as_acked_when_every_consumer_acked_it(catalog):
 
 def test_each_consumers_ack_raises_the_revision(catalog):
     job_id = staged(catalog, draft=a_draft(consumers=("a", "b")))
-    before = catalog.revision(1, job_id)
+    before = catalog.job(1, job_id).revision
     ack(catalog, job_id, consumer="a")
-    assert catalog.revision(1, job_id) == before + 1
+    assert catalog.job(1, job_id).revision == before + 1
 
 
 def test_a_job_that_retains_until_expiry_is_not_completed_by_acks(catalog):

@@ -180,7 +180,7 @@ def test_every_move_is_an_event_with_the_revision_that_it_made(catalog):
     states = ["pending", "running", "pausing", "paused", "running", "staged", "completed"]
     expected = list(zip([None, *states], states, [0, 0, 1, 2, 3, 4, 4], strict=False))
     assert [(e.from_state, e.to_state, (e.at - NOW).seconds) for e in rows] == expected
-    assert rows[-1].revision == catalog.revision(1, job_id)
+    assert rows[-1].revision == catalog.job(1, job_id).revision
     assert all(a.revision < b.revision for a, b in itertools.pairwise(rows))
 
 

@@ -128,9 +128,9 @@ def test_values_that_became_null_are_counted_over_partitions(catalog):
 
 def test_each_publish_raises_the_revision(catalog):
     job_id = running(catalog)
-    before = catalog.revision(1, job_id)
+    before = catalog.job(1, job_id).revision
     publish(catalog, job_id, 5)
-    assert catalog.revision(1, job_id) == before + 3
+    assert catalog.job(1, job_id).revision == before + 3
 
 
 def test_a_chunk_is_found_by_its_id_and_by_its_index(catalog):

@@ -77,10 +77,10 @@ def test_marking_a_chunk_of_another_job_deleted_does_nothing(catalog):
 
 def test_deleting_raises_the_revision(catalog):
     job_id = job_in(catalog, JobState.FAILED).job_id
-    before = catalog.revision(1, job_id)
+    before = catalog.job(1, job_id).revision
     (first, _) = catalog.undeleted_chunks(job_id, limit=9)
     catalog.mark_deleted(job_id, [first.chunk_id], now=NOW)
-    assert catalog.revision(1, job_id) == before + 1
+    assert catalog.job(1, job_id).revision == before + 1
 
 
 def test_objects_of_an_unknown_attempt_are_garbage(catalog):

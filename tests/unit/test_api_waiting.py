@@ -9,18 +9,22 @@ import pytest
 from api.asking import Asker
 from api.watching import Watch
 from staging.catalog import Catalog, migrate
-from staging.core.errors import SourceUnavailable, UnknownJob
+from staging.core.errors import CatalogUnavailable, SourceUnavailable, UnknownJob
+from staging.core.jobs import Amendment
 from tests.contract.catalog_steps import NOW, accepted
 
 
 class Counted(Catalog):
-    """A catalog that counts how often revisions are read."""
+    """A catalog that counts how often revisions are read, and can be told to be away."""
 
     reads = 0
+    is_away = False
 
-    def revision(self, org_id: int, job_id: str) -> int:
+    def revisions(self, asked):
         self.reads += 1
-        return super().revision(org_id, job_id)
+        if self.is_away:
+            raise CatalogUnavailable()
+        return super().revisions(asked)
 
 
 @pytest.fixture
@@ -32,52 +36,89 @@ def catalog(tmp_path):
     catalog.close()
 
 
-async def stays() -> bool:
-    return False
+async def leaves() -> None:
+    """A caller who is gone at once."""
 
 
-async def leaves() -> bool:
-    return True
-
-
-async def test_those_who_wait_for_one_job_share_its_reads(catalog):
-    job_id, watch = accepted(catalog), Watch(catalog)
+async def test_those_who_wait_share_each_read_whatever_they_wait_for(catalog):
+    jobs, watch = [(1, accepted(catalog)) for _ in range(20)], Watch(catalog)
+    until = asyncio.get_running_loop().time() + 1
 
     found = await asyncio.gather(
-        *(watch.revision((1, job_id), unlike='W/"1"', seconds=1, has_left=stays) for _ in range(50))
+        *(watch.revision(job, unlike='W/"1"', seconds=1) for job in jobs for _ in range(10))
     )
 
-    assert found == [1] * 50
-    assert catalog.reads <= 50 + 10  # one each to begin with, then one for all a period
+    assert found == [1] * 200
+    assert asyncio.get_running_loop().time() >= until
+    assert catalog.reads <= 2 + 7  # two to begin with, then one a period for all
 
 
-async def test_all_who_wait_hear_the_news(catalog):
-    job_id, watch = accepted(catalog), Watch(catalog)
+async def test_all_who_wait_hear_the_news_and_nobody_else_is_told(catalog):
+    (changing, other), watch = [(1, accepted(catalog)) for _ in range(2)], Watch(catalog)
     waiting = [
-        asyncio.create_task(watch.revision((1, job_id), unlike='"1"', seconds=30, has_left=stays))
-        for _ in range(5)
+        asyncio.create_task(watch.revision(changing, unlike='"1"', seconds=30)) for _ in range(60)
     ]
+    undisturbed = asyncio.create_task(watch.revision(other, unlike='"1"', seconds=30))
     await asyncio.sleep(0.3)
-    catalog.request_pause(1, job_id, now=NOW)
+    catalog.request_pause(*changing, now=NOW)
 
-    assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [2] * 5
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [2] * 60
+    assert not undisturbed.done()
+    catalog.request_pause(*other, now=NOW)
+    assert await asyncio.wait_for(undisturbed, 10) == 2
+
+
+async def test_a_change_just_before_the_call_is_seen_by_it(catalog):
+    job, watch = (1, accepted(catalog)), Watch(catalog)
+    for revision in range(2, 12):
+        busy = asyncio.create_task(watch.revision(job, unlike=None, seconds=0))
+        await asyncio.sleep(0)
+        catalog.amend_job(*job, Amendment(name=f"{revision}", is_renamed=True), now=NOW)
+
+        assert await watch.revision(job, unlike=None, seconds=0) == revision
+        assert await busy in (revision - 1, revision)
+
+
+async def test_one_revision_of_several_that_are_known_does_not_end_the_wait(catalog):
+    job, watch = (1, accepted(catalog)), Watch(catalog)
+    waiting = asyncio.create_task(watch.revision(job, unlike='"1", "2"', seconds=30))
+    for revision in (2, 3):
+        await asyncio.sleep(0.4)
+        assert not waiting.done()
+        catalog.amend_job(*job, Amendment(name=f"{revision}", is_renamed=True), now=NOW)
+
+    assert await asyncio.wait_for(waiting, 10) == 3
 
 
 async def test_nobody_waits_for_a_caller_who_has_left_or_after_the_end(catalog):
-    job_id, watch = accepted(catalog), Watch(catalog)
+    job, watch = (1, accepted(catalog)), Watch(catalog)
+    waiting = asyncio.create_task(watch.revision(job, unlike="*", seconds=30))
 
-    async def wait(has_left) -> int:
-        waiting = watch.revision((1, job_id), unlike="*", seconds=30, has_left=has_left)
-        return await asyncio.wait_for(waiting, 5)
-
-    assert await wait(leaves) == 1
+    left = watch.revision(job, unlike="*", seconds=30, leaving=leaves)
+    assert await asyncio.wait_for(left, 5) == 1
     watch.end()
-    assert await wait(stays) == 1
+    assert await asyncio.wait_for(waiting, 5) == 1
+    after = watch.revision(job, unlike="*", seconds=30)
+    assert await asyncio.wait_for(after, 5) == 1
+
+
+async def test_a_catalog_that_fails_fails_those_who_wait_and_nobody_later(catalog):
+    job, watch = (1, accepted(catalog)), Watch(catalog)
+    waiting = [asyncio.create_task(watch.revision(job, unlike='"1"', seconds=30)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    catalog.is_away = True
+
+    for found in await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10):
+        assert isinstance(found, CatalogUnavailable)
+    with pytest.raises(CatalogUnavailable):
+        await watch.revision(job, unlike=None, seconds=0)
+    catalog.is_away = False
+    assert await watch.revision(job, unlike='"1"', seconds=0.3) == 1
 
 
 async def test_an_unknown_job_is_not_waited_for(catalog):
     with pytest.raises(UnknownJob):
-        await Watch(catalog).revision((1, "x"), unlike="*", seconds=30, has_left=stays)
+        await Watch(catalog).revision((1, "x"), unlike="*", seconds=30)
 
 
 async def test_an_answer_in_time_is_given_and_an_error_raised():

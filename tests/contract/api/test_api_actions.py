@@ -84,7 +84,7 @@ def test_a_request_that_the_state_does_not_allow_is_a_conflict(service, action, 
     assert problem_of(answer) == (409, "state_conflict")
     assert (answer.json()["current_state"], answer.json()["allowed"]) == (state.value, allowed)
     assert job.job_id in answer.json()["detail"]
-    assert service.catalog.revision(1, job.job_id) == job.revision
+    assert service.catalog.job(1, job.job_id).revision == job.revision
     assert service.temporal.told == []
 
 

@@ -146,7 +146,7 @@ def test_no_link_outlives_the_data(service):
 
 def test_a_refresh_gives_the_whole_chunk_with_the_life_asked_and_no_side_effect(service):
     job_id = staged(service.catalog)
-    revision = service.catalog.revision(1, job_id)
+    revision = service.catalog.job(1, job_id).revision
     listed = service.get(f"/jobs/{job_id}").json()["chunks"][0]
 
     answer = service.get(f"/jobs/{job_id}/chunks/0/refresh", params={"url_ttl_seconds": 60})
@@ -158,7 +158,7 @@ def test_a_refresh_gives_the_whole_chunk_with_the_life_asked_and_no_side_effect(
     assert {k: fresh[k] for k in fresh.keys() - changed} == {
         k: listed[k] for k in listed.keys() - changed
     }
-    assert service.catalog.revision(1, job_id) == revision
+    assert service.catalog.job(1, job_id).revision == revision
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """`python -m api` as an operator runs it, with Temporal down."""
 
-import asyncio
 import json
 import os
 import socket
@@ -153,29 +152,6 @@ def test_a_user_that_is_not_utf_8_is_read_as_latin_1(url, environment):
 
     assert said.startswith(b"HTTP/1.1 202 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["user_id"] == "Zoë"
-
-
-async def test_many_who_wait_keep_no_one_else_waiting(url, stored):
-    job = job_in(stored, JobState.RUNNING, a_draft())
-    path = f"{url}{PREFIX}/jobs/{job.job_id}"
-    known = {"If-None-Match": f'W/"{job.revision}"'}
-    limits = httpx2.Limits(max_connections=300)
-
-    async with httpx2.AsyncClient(timeout=60, limits=limits) as client:
-        waiting = [
-            asyncio.create_task(client.get(f"{path}?wait_seconds=40", headers=known))
-            for _ in range(120)
-        ]
-        await asyncio.sleep(2)
-        started = time.monotonic()
-        others = [await client.get(f"{url}{PREFIX}/jobs") for _ in range(5)]
-        took = time.monotonic() - started
-        assert (await client.post(f"{path}/pause")).status_code == 202
-        news = await asyncio.gather(*waiting)
-
-    assert {answer.status_code for answer in others} == {200}
-    assert took < 5
-    assert {(n.status_code, n.json()["state"]) for n in news} == {(200, "pausing")}
 
 
 def test_no_link_token_or_header_is_logged(url, server, stored):
