@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from api import PREFIX
 from api.body_limit import BodyLimit
 from api.documentation import document
 from api.edge import Edge
@@ -34,14 +33,9 @@ def routed_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        strict_content_type=False,
-        generate_unique_id_function=lambda route: route.name,
     )
-    prefixed = APIRouter(prefix=PREFIX)
-    for noun in (jobs, chunks, connections):
-        prefixed.include_router(noun.router)
-    app.include_router(prefixed)
-    app.include_router(service.router)
+    for noun in (jobs, chunks, connections, service):
+        app.router.routes.extend(noun.router.routes)
     document(app)
     return app
 

@@ -12,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
+from api import PREFIX
 from staging.catalog import Catalog
 from staging.core.errors import CatalogUnavailable
 
@@ -42,14 +43,19 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, scope: Scope, status: int | None, seconds: float) -> None:
         """Count one request; None is the status of a caller who went away unanswered."""
         method = scope["method"] if scope["method"] in _METHODS else "other"
         # The route's pattern, not the path: ids would make a series each.
-        route = getattr(scope.get("route"), "path", "none")
-        self._requests.labels(method, route, status or 499).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        route = getattr(scope.get("route"), "path", "none").removeprefix(PREFIX)
+        key = (method, route, status or 499)
+        if key not in self._series:
+            self._series[key] = self._requests.labels(*key), self._seconds.labels(method, route)
+        count, times = self._series[key]
+        count.inc()
+        times.observe(seconds)
 
     def render(self) -> bytes:
         """Write everything down, asking the catalog."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.etags import etag, is_known
 from api.models.queries import JobQuery
 from api.reading import job_answer
-from api.revisions import JobKey
+from api.watching import JobKey
 from api.wiring import Wiring
 
 

@@ -1,14 +1,18 @@
 """Wait for a job's next revision; waiting costs no thread, and all who wait share one query."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
-from api.etags import is_known
-from api.revisions import JobKey, Revisions
-from staging.catalog import Catalog
-from staging.core.errors import StagingError
+from anyio import CapacityLimiter, to_thread
 
+from api.batching import Batching
+from api.etags import is_known
+from staging.catalog import Catalog
+from staging.core.errors import StagingError, UnknownJob
+
+JobKey: TypeAlias = tuple[int, str]
+"""The organisation and the job's id."""
 _PERIOD_SECONDS = 0.15
 _AT_ONCE = 25
 """How many are told before others get a turn: a thousand answers at once take 0.3 s."""
@@ -20,7 +24,9 @@ class Watch:
     """Reads the revisions of all jobs that somebody waits for, once a period."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._revisions = Revisions(catalog)
+        self._catalog = catalog
+        self._reads: Batching[JobKey, int] = Batching()
+        self._limiter = CapacityLimiter(1)
         self._waiting: dict[JobKey, dict[_News, int]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._has_ended = False
@@ -48,7 +54,7 @@ class Watch:
         is called once if there is something to wait for, comes back.
         Raises UnknownJob, CatalogUnavailable.
         """
-        found = await self._revisions.of(job)
+        found = await self._reads.ask(job, self._revisions)
         if not seconds or self._has_ended or not is_known(unlike, found):
             return found
         left = asyncio.ensure_future(leaving()) if leaving else None
@@ -63,6 +69,10 @@ class Watch:
             if left is not None:
                 left.cancel()
         return found
+
+    def _revisions(self, asked: Collection[JobKey]) -> Mapping[JobKey, int | StagingError]:
+        found = self._catalog.revisions(asked)
+        return {job: found.get(job, UnknownJob(f"there is no job {job[1]}")) for job in asked}
 
     async def _changed(
         self, job: JobKey, known: int, deadline: float, left: "asyncio.Future[None] | None"
@@ -107,7 +117,9 @@ class Watch:
         found: Mapping[JobKey, int] = {}
         try:
             if not self._has_ended:
-                found = await self._revisions.of_all(list(self._waiting))
+                found = await to_thread.run_sync(
+                    self._catalog.revisions, list(self._waiting), limiter=self._limiter
+                )
         except StagingError as failed:
             for changed in [each for waiting in self._waiting.values() for each in waiting]:
                 changed.set_exception(failed)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.asking import Asker
+from api.batching import Batching
 from api.handout import Handout
 from api.metrics import Metrics
 from api.orchestration import Orchestration, TemporalOrchestration
@@ -45,6 +46,7 @@ class Wiring:
     sources: Asker = field(default_factory=lambda: Asker(_SOURCE_SLOTS))
     probes: Asker = field(default_factory=lambda: Asker(_PROBE_SLOTS))
     streams: Streams = field(default_factory=Streams)
+    refreshes: Batching[Any, Any] = field(default_factory=Batching)
     news: Sharing[Any] = field(default_factory=lambda: Sharing(_NEWS_THREADS))
 
 

@@ -1,12 +1,11 @@
 """Chunks: list, read, acknowledge, refresh."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
-from api.body import JsonRoute
+from api import PREFIX
 from api.call import ThisCall
 from api.chunk_data import Asked, data_answer
 from api.media_types import ARROW_STREAM, PARQUET
@@ -16,7 +15,9 @@ from api.models.queries import ChunksQuery, RefreshQuery
 from api.models.requests import AckBody
 from api.query_string import NO_QUERY
 from api.reading import chunk_page
+from api.refreshing import Refresh, refreshed
 from api.requesting import acknowledge
+from api.routers import new_router
 from staging.core.wire import acknowledgement_json
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -30,7 +31,7 @@ DATA: dict[int | str, dict[str, Any]] = {
         "content": {PARQUET: {"schema": _BINARY}},
     },
 }
-router = APIRouter(route_class=JsonRoute, tags=["chunks"])
+router = new_router("chunks", PREFIX)
 
 
 @router.get("/jobs/{job_id}/chunks", response_model=ChunkPageAnswer)
@@ -71,11 +72,10 @@ def acknowledge_chunk(
 
 
 @router.get("/jobs/{job_id}/chunks/{chunk_id}/refresh", response_model=ChunkAnswer)
-def refresh_chunk(
+async def refresh_chunk(
     job_id: str, chunk_id: str, query: Annotated[RefreshQuery, Query()], call: ThisCall
 ) -> Response:
     """Give a chunk, by id or index, with a new link."""
-    job, chunk = call.parts.catalog.job_and_chunk(call.org_id, job_id, chunk_id)
-    asked = timedelta(seconds=query.url_ttl_seconds) if query.url_ttl_seconds else None
-    shown = call.parts.handout.fresh(job, chunk, asked, call.parts.now())
+    asked = Refresh(call.org_id, job_id, chunk_id, query.url_ttl_seconds)
+    shown = await refreshed(call.parts, asked)
     return JSONResponse(shown, headers={"Cache-Control": "no-store"})

@@ -1,14 +1,16 @@
 """Connections: what a source may name."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from starlette.responses import JSONResponse
 
+from api import PREFIX
 from api.call import ThisCall
 from api.models.answers import ConnectionsAnswer
 from api.query_string import NO_QUERY
 from api.registry import connections_of
+from api.routers import new_router
 
-router = APIRouter(tags=["connections"])
+router = new_router("connections", PREFIX)
 
 
 @router.get("/connections", response_model=ConnectionsAnswer, dependencies=[NO_QUERY])

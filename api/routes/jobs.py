@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from api import PREFIX
 from api.accepting import accept_job
-from api.body import JsonRoute
 from api.call import ThisCall
 from api.event_text import EVENT_ID, EVENT_SCHEMA, EVENT_STREAM, Seen
 from api.following import events_answer
@@ -19,6 +18,7 @@ from api.polling import left, news_answer
 from api.query_string import NO_QUERY
 from api.reading import job_answer, job_page, sealed_manifest
 from api.requesting import amend_answer, request_answer
+from api.routers import new_router
 from staging.core.contracts import Signal
 
 ALREADY: dict[int | str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
     204: {"description": "The end was received already; do not connect again."},
 }
 
-router = APIRouter(route_class=JsonRoute, tags=["jobs"])
+router = new_router("jobs", PREFIX)
 
 
 @router.post("/jobs", status_code=202, response_model=JobAnswer, dependencies=[NO_QUERY])

@@ -2,15 +2,16 @@
 
 from importlib.metadata import version
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from api.metrics import CONTENT_TYPE
 from api.models.answers import HealthAnswer, ReadyAnswer, VersionAnswer
 from api.readiness import probe
+from api.routers import new_router
 
 DISTRIBUTION = "staging-service"
-router = APIRouter(tags=["service"])
+router = new_router("service")
 
 
 @router.get("/healthz", response_model=HealthAnswer)

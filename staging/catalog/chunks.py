@@ -1,6 +1,8 @@
 """Published chunks as readers find them."""
 
 import re
+from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +19,8 @@ _INDEX = re.compile("[0-9]{1,18}")
 _OF_JOB = sa.select(*CHUNK_COLUMNS).where(chunks.c.job_id == sa.bindparam("job_id"))
 _BY_INDEX = _OF_JOB.where(chunks.c.chunk_index == sa.bindparam("ref"))
 _BY_ID = _OF_JOB.where(chunks.c.chunk_id == sa.bindparam("ref"))
+_BY_INDEXES = _OF_JOB.where(chunks.c.chunk_index.in_(sa.bindparam("refs", expanding=True)))
+_BY_IDS = _OF_JOB.where(chunks.c.chunk_id.in_(sa.bindparam("refs", expanding=True)))
 CHUNK_PAGE = (
     _OF_JOB.where(chunks.c.chunk_index >= sa.bindparam("since_index"))
     .order_by(chunks.c.chunk_index)
@@ -39,13 +43,31 @@ class Chunks(Database):
             return chunk_of(find_chunk(connection, job_id, ref))
 
     def job_and_chunk(self, org_id: int, job_id: str, ref: str) -> tuple[Job, Chunk]:
-        """Read a job and one of its chunks, by id or index, as they are at one instant.
+        """Read a job and one of its chunks as they are at one instant.
 
         Raises UnknownJob, UnknownChunk.
         """
+        job, found = self.job_and_chunks(org_id, job_id, [ref])
+        if ref not in found:
+            raise UnknownChunk(f"job {job_id} has no chunk {ref}")
+        return job, found[ref]
+
+    def job_and_chunks(
+        self, org_id: int, job_id: str, refs: Collection[str]
+    ) -> tuple[Job, dict[str, Chunk]]:
+        """Read a job and some of its chunks, each by id or index, as they are at one instant.
+
+        What is no chunk of the job is not in the answer.  Raises UnknownJob.
+        """
+        indexes = {ref: int(ref) for ref in refs if _INDEX.fullmatch(ref)}
+        ids = [ref for ref in refs if ref not in indexes and is_uuid(ref)]
         with self._reading() as connection:
             job = job_of(whole_job(connection, job_id, org_id=org_id))
-            return job, chunk_of(find_chunk(connection, job_id, ref))
+            by_index = _found(connection, _BY_INDEXES, job_id, set(indexes.values()))
+            by_id = _found(connection, _BY_IDS, job_id, set(ids))
+        named = {ref: by_index.get(index) for ref, index in indexes.items()}
+        named |= {ref: by_id.get(ref) for ref in ids}
+        return job, {ref: chunk for ref, chunk in named.items() if chunk is not None}
 
     def chunks(self, org_id: int, job_id: str, *, since_index: int, limit: int) -> list[Chunk]:
         """List at most `limit` chunks from an index on, in order.
@@ -71,6 +93,20 @@ def find_chunk(connection: sa.Connection, job_id: str, ref: str) -> Row:
     if found is None:
         raise UnknownChunk(f"job {job_id} has no chunk {ref}")
     return found
+
+
+def _found(
+    connection: sa.Connection,
+    query: sa.Select[*tuple[Any, ...]],
+    job_id: str,
+    refs: Collection[int] | Collection[str],
+) -> dict[int | str, Chunk]:
+    """Find chunks by their indexes, or by their ids; keyed by both."""
+    if not refs:
+        return {}
+    rows = connection.execute(query, {"job_id": job_id, "refs": list(refs)})
+    found = [chunk_of(row) for row in rows]
+    return {key: each for each in found for key in (each.chunk_index, each.chunk_id)}
 
 
 def _check_owner(connection: sa.Connection, org_id: int, job_id: str) -> None:

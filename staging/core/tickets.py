@@ -13,6 +13,7 @@ from staging.core.errors import BadTicket, ExpiredTicket
 
 MAX_TICKET_BYTES = 4096
 _SIGNATURE_BYTES = 32
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def sign_ticket(ticket: Ticket, key: bytes) -> bytes:
         "expires_at": int(ticket.expires_at.timestamp()),
         "columns": ticket.columns,
     }
-    text = json.dumps(body, separators=(",", ":")).encode()
+    text = _COMPACT.encode(body).encode()
     signed = base64.b64encode(_signature(text, key) + text)
     if len(signed) > MAX_TICKET_BYTES:
         raise BadTicket("the ticket names too many columns")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from staging.core.chunks import Acknowledgement, Chunk
@@ -11,6 +12,7 @@ from staging.core.jobs import Job, Progress
 from staging.core.source_spec import Incremental
 
 
+@lru_cache(maxsize=64)  # a page of links has few ends, and a thousand links
 def instant(at: datetime | None) -> str | None:
     """Give a moment as RFC 3339 in UTC with milliseconds and `Z`."""
     if at is None:

@@ -67,7 +67,9 @@ class LinkSigner:
             urls = [_signed_with_headers(self._config, frozen, key, life) for key in keys]
         else:
             urls = self._signed(frozen, keys, life)
-        return [Link(url, min(until, _signed_at(url) + life), headers) for url in urls]
+        stamps = [_stamp(url) for url in urls]
+        ends = {each: min(until, datetime.fromisoformat(each) + life) for each in set(stamps)}
+        return [Link(url, ends[stamp], headers) for url, stamp in zip(urls, stamps, strict=True)]
 
     def _signed(
         self, credentials: ReadOnlyCredentials, keys: Sequence[str], life: timedelta
@@ -126,7 +128,6 @@ def _signed_with_headers(
     return str(request.url)
 
 
-def _signed_at(url: str) -> datetime:
+def _stamp(url: str) -> str:
     """Read from a link when it was signed, to the second."""
-    stamp = url.partition("&X-Amz-Date=")[2].partition("&")[0]
-    return datetime.fromisoformat(stamp)
+    return url.partition("&X-Amz-Date=")[2].partition("&")[0]
