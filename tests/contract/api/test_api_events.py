@@ -208,9 +208,9 @@ def test_a_quiet_stream_beats_and_ends_when_the_service_stops(live, catalog, mon
 
 
 def test_readers_that_leave_are_waited_for_no_more(live, catalog, monkeypatch):
-    looks, look = [], type(catalog).revision
+    looks, look = [], type(catalog).revisions
     monkeypatch.setattr(
-        type(catalog), "revision", lambda *a, **k: (looks.append(1), look(*a, **k))[1]
+        type(catalog), "revisions", lambda *a, **k: (looks.append(1), look(*a, **k))[1]
     )
     job_id = running(catalog)
     listening = [live.lines(job_id) for _ in range(5)]
