@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.many_chunks import write_chunks
 from staging.local.child import Child, Program, start
 from staging.local.ports import LOOPBACK, PortBook, answers
@@ -29,10 +31,15 @@ class Listing:
     chunk_count: int
     job_url: str
     peer_url: str
+    api: psutil.Process
 
     def page_url(self, since_index: int, size: int) -> str:
         """Name a page of our API."""
         return f"{self.job_url}/chunks?since_index={since_index}&page_size={size}"
+
+    def cpu_seconds(self) -> float:
+        """Give the CPU time that the API has taken so far."""
+        return float(sum(self.api.cpu_times()[:2]))
 
     def refresh_url(self, index: int) -> str:
         """Name the refresh of a chunk's link."""
@@ -50,9 +57,9 @@ def listing(database: str, chunk_count: int) -> Iterator[Listing]:
         folder = Path(name)
         with _catalog_url(database, folder) as url:
             job_id = write_chunks(url, chunk_count)
-            with _servers(url, folder) as (ours, peer):
+            with _servers(url, folder) as (ours, peer, api):
                 job_url = f"{ours}{_PREFIX}/jobs/{job_id}"
-                yield Listing(job_id, chunk_count, job_url, peer)
+                yield Listing(job_id, chunk_count, job_url, peer, api)
 
 
 @contextmanager
@@ -65,8 +72,8 @@ def _catalog_url(database: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _servers(url: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Run both servers, each in a process of its own; give their addresses."""
+def _servers(url: str, folder: Path) -> Iterator[tuple[str, str, psutil.Process]]:
+    """Run both servers, each in a process of its own; give their addresses, and our process."""
     book = PortBook()
     ours, peer = book.take(), book.take()
     environment = _environment(url, folder, ours)
@@ -77,7 +84,8 @@ def _servers(url: str, folder: Path) -> Iterator[tuple[str, str]]:
     try:
         for child, port in zip(children, (ours, peer), strict=True):
             _until_it_listens(child, port)
-        yield f"http://{LOOPBACK}:{ours}", f"http://{LOOPBACK}:{peer}"
+        api = psutil.Process(children[0].pid)
+        yield f"http://{LOOPBACK}:{ours}", f"http://{LOOPBACK}:{peer}", api
     finally:
         for child in children:
             child.stop()
