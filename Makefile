@@ -58,9 +58,10 @@ fmt: $(STAMP) ## Format the code
 openapi: $(STAMP) ## Write docs/openapi.json anew
 	$(BIN)/python -m api.openapi
 
-reference: $(STAMP) ## Write the pages of settings, commands and types anew
+reference: $(STAMP) ## Write the pages of settings, commands, types and metrics anew
 	$(BIN)/python -m staging.cli.reference
 	$(BIN)/python -m tests.type_matrix
+	$(BIN)/python -m tests.metrics_page
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks

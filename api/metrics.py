@@ -26,21 +26,21 @@ class Metrics:
     """The metrics of one API process."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        self._registry.register(_CatalogCounts(catalog))
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_CatalogCounts(catalog))
         self._requests = Counter(
             "staging_http_requests",
             "Requests answered, by route below the prefix; status 499: the caller went away.",
             ("method", "route", "status"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "staging_http_request_seconds",
             "Time from a request to the end of its answer; long polls wait on purpose.",
             ("method", "route"),
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def observe(self, scope: Scope, status: int | None, seconds: float) -> None:
@@ -53,7 +53,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write everything down, asking the catalog."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 class _CatalogCounts(Collector):

@@ -10,6 +10,7 @@ import structlog
 from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
 from flight_server.wiring import build
+from staging.exposition import MetricsPortTaken, show_metrics
 from staging.logs import configure_logging
 from staging.settings import InsecureBind, MissingTicketKey, settings
 
@@ -28,7 +29,8 @@ def main() -> int:
         check_isolation()
         listen = f"grpc://{chosen.listen_host}:{chosen.flight_port}"
         wiring = build(chosen)
-    except (ForeignRuntime, InsecureBind, MissingTicketKey) as wrong:
+        show_metrics(wiring.metrics.registry, chosen.listen_host, chosen.flight_metrics_port)
+    except (ForeignRuntime, InsecureBind, MetricsPortTaken, MissingTicketKey) as wrong:
         print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
     service = FlightService(listen, wiring)

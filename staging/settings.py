@@ -26,7 +26,9 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default=Path.home() / ".local/state/staging", description="All state of the embedded stack."
     )
-    host: str = Field(default="127.0.0.1", description="Address the API and Flight listen on.")
+    host: str = Field(
+        default="127.0.0.1", description="Address the API, Flight and the metrics listen on."
+    )
     port: int = Field(default=8003, ge=1, le=65535, description="Port of the API.")
     flight_port: int = Field(default=8815, ge=1, le=65535, description="Port of Arrow Flight.")
     flight_public_location: str | None = Field(
@@ -44,6 +46,24 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         description="Most that Flight keeps there, none at 0; default: a fifth of the free disk.",
+    )
+    flight_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port on which Flight shows its metrics, on STAGING_HOST; default: none.",
+    )
+    worker_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port on which the worker shows its metrics, on STAGING_HOST; default: none.",
+    )
+    temporal_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port on which the worker shows those of Temporal's SDK; default: none.",
     )
     connections: Path = Field(
         default=Path("connections.toml"), description="Path of connections.toml."

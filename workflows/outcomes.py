@@ -70,10 +70,13 @@ def _publish(parts: Parts, receipt: Receipt) -> None:
     try:
         count = parts.catalog.publish_partition(receipt, now=now())
     except StaleAttempt:
+        parts.metrics.attempt_stale()
         _log.info("stale_receipt", attempt=attempt.name)
     except SourceChanged as changed:
+        parts.metrics.attempt_failed(changed.code)
         raise PartitionFailed(changed.code, changed.detail, attempt.partition_id) from None
     else:
+        parts.metrics.attempt_published(receipt)
         _log.info(
             "partition_published",
             attempt=attempt.name,
@@ -86,6 +89,7 @@ def _publish(parts: Parts, receipt: Receipt) -> None:
 def _fail(parts: Parts, failure: Failure, failures_before: int) -> None:
     patience = _PATIENCE.get(failure.code, _UNKNOWN if failure.is_retryable else _NONE)
     attempt = failure.attempt
+    parts.metrics.attempt_failed(failure.code)
     _log.warning("attempt_failed", attempt=attempt.name, code=failure.code, detail=failure.detail)
     at = now()
     failures = parts.catalog.fail_attempt(

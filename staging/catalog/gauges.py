@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from staging.catalog.budget import InUse, all_in_use
 from staging.catalog.database import Database
 from staging.catalog.tables import IS_UNPURGED, jobs
 from staging.core.jobs import FINAL, JobState
@@ -35,6 +36,11 @@ class Gauging(Database):
             partitions_left=sum(row.partitions_left for row in rows if row.state not in FINAL),
             chunks_unacked=sum(row.chunks_unacked for row in rows if row.state not in FINAL),
         )
+
+    def connections_in_use(self) -> Mapping[str, InUse]:
+        """Count the sessions of every connection that jobs read or hold now, by its name."""
+        with self._reading() as connection:
+            return all_in_use(connection)
 
 
 _COUNTS = (
