@@ -9,7 +9,7 @@ import uvicorn
 from api.app import create_app
 from api.watching import Watch
 from api.wiring import build
-from staging.logs import configure_logging
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
 
 _GRACE_SECONDS = 5
@@ -31,7 +31,8 @@ class _Server(uvicorn.Server):
 def main() -> int:
     """Serve until SIGTERM or SIGINT; give 0, 1 if it cannot listen, 2 if it is not set up."""
     chosen = settings()
-    configure_logging(chosen.log_level)
+    configure_logging(chosen.log_level, chosen.secrets)
+    log_crashes()
     try:
         host, wiring = chosen.listen_host, build(chosen)
     except (InsecureBind, MissingTicketKey) as wrong:
@@ -42,6 +43,7 @@ def main() -> int:
         host=host,
         port=chosen.port,
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=False,

@@ -11,7 +11,7 @@ from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
 from flight_server.wiring import build
 from staging.exposition import MetricsPortTaken, show_metrics
-from staging.logs import configure_logging
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
 
 _STOP_SECONDS = 5.0
@@ -24,7 +24,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     chosen = settings()
-    configure_logging(chosen.log_level)
+    configure_logging(chosen.log_level, chosen.secrets)
+    log_crashes()
     try:
         check_isolation()
         listen = f"grpc://{chosen.listen_host}:{chosen.flight_port}"

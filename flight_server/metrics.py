@@ -1,8 +1,10 @@
 """What one Flight server counts, for Prometheus; docs/reference/metrics.md explains each metric."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -31,6 +33,10 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
     (pa.ArrowInvalid, "invalid"),
     (pa.ArrowNotImplementedError, "unimplemented"),
 )
+_LOGGED = frozenset({"DoGet", "DoAction", "GetFlightInfo"})
+"""The others are asked by probes, again and again."""
+_LONGEST_ID = 1024
+_log = structlog.get_logger(__name__)
 
 
 class FlightMetrics:
@@ -72,13 +78,19 @@ class FlightMetrics:
 class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no stubs
     """Counts one call; a stream tells it what it gives to Arrow."""
 
-    def __init__(self, metrics: FlightMetrics, method: str) -> None:
+    def __init__(self, metrics: FlightMetrics, method: str, request_id: str | None) -> None:
         self._metrics = metrics
         self._method = method
+        self._told: dict[str, str] = {"request_id": request_id} if request_id else {}
+        self._began = time.monotonic()
         self._rows = 0
         self._bytes = 0
         if method == "DoGet":
             metrics.streams_open.inc()
+
+    def tell(self, **told: str) -> None:
+        """Note what the call is about, for the log."""
+        self._told |= told
 
     def give(self, rows: int, byte_count: int) -> None:
         """Note what is handed to Arrow to be sent."""
@@ -87,7 +99,19 @@ class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no st
 
     def call_completed(self, exception: Exception | None) -> None:
         """Count the call: Arrow calls this once its last byte is out, or when it failed."""
-        self._metrics.calls.labels(self._method, _outcome(exception)).inc()
+        outcome = _outcome(exception)
+        self._metrics.calls.labels(self._method, outcome).inc()
+        log = _log.info if self._method in _LOGGED else _log.debug
+        seconds = round(time.monotonic() - self._began, 4)
+        log(
+            "flight.call",
+            method=self._method,
+            outcome=outcome,
+            seconds=seconds,
+            rows=self._rows,
+            byte_count=self._bytes,
+            **self._told,
+        )
         if self._method == "DoGet":
             self._metrics.streams_open.dec()
             self._metrics.rows.inc(self._rows)
@@ -102,8 +126,10 @@ class TallyFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
 
     def start_call(self, info: flight.CallInfo, headers: Mapping[str, Sequence[str]]) -> Tally:
         """Begin."""
-        del headers
-        return Tally(self._metrics, _METHODS.get(info.method, "other"))
+        given = headers.get("x-request-id", [""])[0]
+        is_usable = len(given) <= _LONGEST_ID and given.isascii() and given.isprintable()
+        method = _METHODS.get(info.method, "other")
+        return Tally(self._metrics, method, given if is_usable else None)
 
 
 def tally_of(context: flight.ServerCallContext) -> Tally:

@@ -72,6 +72,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
         """Stream the chunk that a ticket names."""
         now, wiring, identity = datetime.now(UTC), self._wiring, caller(context)
         ticket = open_ticket(given.ticket, wiring.keys, now)
+        tally_of(context).tell(job_id=ticket.job_id, chunk_id=ticket.chunk_id)
         if identity.is_claimed and identity.org_id != ticket.org_id:
             raise ForeignTicket()
         job = wiring.catalog.job(ticket.org_id, ticket.job_id)

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from staging.exposition import MetricsPortTaken, show_metrics
-from staging.logs import configure_logging
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, Settings, settings
 from workflows.loops import run_loops
 from workflows.wiring import ACTIVITY_SLOTS, build_parts, build_worker
@@ -94,5 +94,6 @@ async def _connect(chosen: Settings, runtime: Runtime | None) -> Client:
 
 
 if __name__ == "__main__":
-    configure_logging(settings().log_level)
+    configure_logging(settings().log_level, settings().secrets)
+    log_crashes()
     sys.exit(asyncio.run(main(settings())))

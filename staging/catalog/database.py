@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import exc
 
 from staging.catalog.engine import BUSY_SECONDS, make_engine
 from staging.core.errors import CatalogUnavailable, InvalidValue
 
 _OUTAGES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_MOVES = "moves of jobs"
+_log = structlog.get_logger(__name__)
 _UNSTORABLE = (exc.DataError, UnicodeEncodeError, OverflowError)
 
 
@@ -47,8 +50,12 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
+        moves: list[dict[str, Any]] = []
         with self._own_turn(), translated(), self._writer.begin() as connection:
+            connection.info[_MOVES] = moves
             yield connection
+        for move in moves:
+            _log.info("job_moved", **move)
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:
@@ -62,6 +69,11 @@ class Database:
             yield
         finally:
             self._turn.release()
+
+
+def tell_move(connection: sa.Connection, **move: Any) -> None:
+    """Log a job's change of state once the transaction has taken effect, never before."""
+    connection.info[_MOVES].append(move)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 from tests import warehouse
 from tests.metrics_page import TEMPORAL
@@ -38,7 +37,9 @@ def test_the_worker_counts_what_it_stages(service, stack):
     for stage in ("read", "encode", "upload"):
         assert more("staging_attempt_stage_seconds_count", labels(stage=stage)) == partitions
     assert after["staging_source_connections_budget"][labels(connection="warehouse")] > 0
-    assert labels(connection="warehouse", use="holder") in after["staging_source_connections_in_use"]
+    assert (
+        labels(connection="warehouse", use="holder") in after["staging_source_connections_in_use"]
+    )
     assert after["staging_loop_rounds_total"][labels(loop="reconcile", outcome="done")] > 0
     assert scrape(shown["api"][0])["staging_catalog_up"] == {ALL: 1}
     assert "staging_flight_streams_open" in scrape(shown["flight"][0])
@@ -46,25 +47,3 @@ def test_the_worker_counts_what_it_stages(service, stack):
     named = {name.removesuffix("_seconds") for name, _ in TEMPORAL if "fail" not in name}
     found = " ".join(scrape(temporal))
     assert [name for name in named if name not in found] == []
-
-
-def test_garbage_is_counted_when_it_is_found_and_when_it_is_gone(service, stack, slow_table):
-    table, _ = slow_table
-    layout = stack.metrics["worker"][0]
-    before = scrape(layout)
-    job_id = service.create(
-        {"connection": "warehouse", "table": table}, chunk_target_bytes=1 << 20
-    )["job_id"]
-    service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
-    assert scrape(layout)["staging_longest_without_progress_seconds"][ALL] >= 0
-    service.http.delete(f"/jobs/{job_id}")
-
-    service.until_state(job_id, "cancelled")
-
-    deadline = time.monotonic() + 60
-    stopped = labels(outcome="stopped", code="")
-    while scrape(layout)["staging_attempts_ended_total"].get(stopped, 0) == before[
-        "staging_attempts_ended_total"
-    ].get(stopped, 0):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

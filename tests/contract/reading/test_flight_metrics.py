@@ -62,9 +62,7 @@ def test_streams_are_counted_with_what_they_sent_and_whether_the_cache_had_it(se
     assert warm["staging_flight_rows_total"] == {ALL: 2 * SMALL.num_rows}
     assert warm["staging_flight_cache_reads_total"][labels(result="hit")] == 1
     assert warm["staging_flight_streams_open"] == {ALL: 0}
-    held, limit = (
-        warm[f"staging_flight_cache_{name}"][ALL] for name in ("bytes", "limit_bytes")
-    )
+    held, limit = (warm[f"staging_flight_cache_{name}"][ALL] for name in ("bytes", "limit_bytes"))
     assert SMALL.nbytes <= held <= limit == SMALL.nbytes + 4096
 
 
