@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from pyarrow import flight
 
 from flight_server.cache import Cache
+from staging.build import tell_build
 
 TALLY = "tally"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -45,6 +46,7 @@ class FlightMetrics:
     def __init__(self, cache: Cache) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        tell_build(self.registry)
         self.registry.register(_CacheUse(cache))
         self.calls = self._counter(
             "staging_flight_calls", "Calls that ended, by method and outcome.", "method", "outcome"

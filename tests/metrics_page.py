@@ -1,10 +1,11 @@
 """Write the page of all metrics, read from the registries: `python -m tests.metrics_page`."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
 from api.metrics import Metrics
 from flight_server.cache import Cache
@@ -93,11 +94,17 @@ def _rows(registry: CollectorRegistry) -> Iterator[str]:
     for family in registry.collect():
         if family.name.startswith("process_"):
             continue
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        collector = registry._names_to_collectors.get(family.name, family)
-        labels = getattr(collector, "_labelnames", None) or family.__dict__.get("_labelnames", ())
-        named = ", ".join(f"`{label}`" for label in labels)
-        yield f"| `{name}` | {family.type} | {named} | {family.documentation} |\n"
+        named = ", ".join(f"`{label}`" for label in _labels(registry, family))
+        name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+        kind = "gauge" if family.type == "info" else family.type
+        yield f"| `{name}` | {kind} | {named} | {family.documentation} |\n"
+
+
+def _labels(registry: CollectorRegistry, family: Metric) -> Iterable[str]:
+    """Name the labels; a counter that has counted nothing yet has no samples to tell them."""
+    collector = registry._names_to_collectors.get(family.name, family)
+    named = getattr(collector, "_labelnames", ())
+    return named or (family.samples[0].labels if family.type == "info" else ())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -10,9 +11,11 @@ import structlog
 from sqlalchemy import exc
 
 from staging.catalog.engine import BUSY_SECONDS, make_engine
+from staging.catalog.tables import Instant
 from staging.core.errors import CatalogUnavailable, InvalidValue
 
 _OUTAGES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_CLOCK = sa.func.current_timestamp(type_=Instant)
 _MOVES = "moves of jobs"
 _log = structlog.get_logger(__name__)
 _UNSTORABLE = (exc.DataError, UnicodeEncodeError, OverflowError)
@@ -42,6 +45,11 @@ class Database:
         """
         with self._reading() as connection:
             connection.execute(sa.select(1))
+
+    def clock(self) -> datetime:
+        """Ask the database server for its time; raises CatalogUnavailable."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(_CLOCK)).scalar_one()
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

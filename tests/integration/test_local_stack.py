@@ -175,7 +175,14 @@ def test_the_doctor_finds_a_running_stack_well(stack):
 
     assert found.returncode == 0, found.stdout
     assert "BAD" not in found.stdout
-    for words in ("refuses to overwrite", "without its token", "loopback only", "this version"):
+    for words in (
+        "refuses to overwrite",
+        "without its token",
+        "loopback only",
+        "this version",
+        "a link",
+        "clock",
+    ):
         assert words in found.stdout
 
 
