@@ -11,6 +11,7 @@ from api.watching import Watch
 from api.wiring import build
 from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
+from staging.tracing import TracingMissing, start_tracing
 
 _GRACE_SECONDS = 5
 
@@ -35,7 +36,8 @@ def main() -> int:
     log_crashes()
     try:
         host, wiring = chosen.listen_host, build(chosen)
-    except (InsecureBind, MissingTicketKey) as wrong:
+        start_tracing("api", chosen.trace_endpoint)
+    except (InsecureBind, MissingTicketKey, TracingMissing) as wrong:
         print(f"api: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
     config = uvicorn.Config(

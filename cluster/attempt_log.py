@@ -10,20 +10,26 @@ from staging.core.chunks import Failure, Receipt
 from staging.logs import configure_logging, log_crashes
 from staging.redaction import conceal
 from staging.settings import settings
+from staging.tracing import span, start_tracing
 
 _log = structlog.get_logger(__name__)
 
 
 def logged(request: ExtractRequest, run: Callable[[], Receipt | Failure]) -> Receipt | Failure:
-    """Run an attempt and log its begin and its end."""
+    """Run an attempt, log its begin and its end, and trace it where that is asked for."""
     _configure()
     conceal(request.connection.secrets)
     attempt = request.attempt
-    with structlog.contextvars.bound_contextvars(
-        job_id=attempt.job_id, partition_id=attempt.partition_id, attempt=attempt.fence
-    ):
+    names: dict[str, str | int] = {
+        "job_id": attempt.job_id,
+        "partition_id": attempt.partition_id,
+        "attempt": attempt.fence,
+    }
+    with structlog.contextvars.bound_contextvars(**names):
         _log.info("attempt_begun", connection=request.connection.name)
-        outcome = run()
+        with span("extract", request.trace, **names) as traced:
+            outcome = run()
+            traced.tell(code=outcome.code if isinstance(outcome, Failure) else None)
         if isinstance(outcome, Receipt):
             _log.info(
                 "attempt_read",
@@ -38,6 +44,7 @@ def logged(request: ExtractRequest, run: Callable[[], Receipt | Failure]) -> Rec
 
 @cache
 def _configure() -> None:
-    """Log as the node's environment says, once a process: Ray uses one for many attempts."""
+    """Log and trace as the node's environment says, once: Ray uses a process for many attempts."""
     configure_logging(settings().log_level, settings().secrets)
     log_crashes()
+    start_tracing("ray", settings().trace_endpoint)

@@ -13,6 +13,7 @@ from pyarrow import flight
 
 from flight_server.cache import Cache
 from staging.build import tell_build
+from staging.tracing import Span, begin_span
 
 TALLY = "tally"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -80,9 +81,12 @@ class FlightMetrics:
 class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no stubs
     """Counts one call; a stream tells it what it gives to Arrow."""
 
-    def __init__(self, metrics: FlightMetrics, method: str, request_id: str | None) -> None:
+    def __init__(
+        self, metrics: FlightMetrics, method: str, request_id: str | None, traced: Span
+    ) -> None:
         self._metrics = metrics
         self._method = method
+        self._traced = traced
         self._told: dict[str, str] = {"request_id": request_id} if request_id else {}
         self._began = time.monotonic()
         self._rows = 0
@@ -114,6 +118,8 @@ class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no st
             byte_count=self._bytes,
             **self._told,
         )
+        self._traced.tell(outcome=outcome, rows=self._rows, **self._told)
+        self._traced.end()
         if self._method == "DoGet":
             self._metrics.streams_open.dec()
             self._metrics.rows.inc(self._rows)
@@ -131,7 +137,9 @@ class TallyFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         given = headers.get("x-request-id", [""])[0]
         is_usable = len(given) <= _LONGEST_ID and given.isascii() and given.isprintable()
         method = _METHODS.get(info.method, "other")
-        return Tally(self._metrics, method, given if is_usable else None)
+        carried = {name: values[0] for name, values in headers.items() if values}
+        traced = begin_span(f"Flight {method}", carried)
+        return Tally(self._metrics, method, given if is_usable else None, traced)
 
 
 def tally_of(context: flight.ServerCallContext) -> Tally:

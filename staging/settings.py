@@ -117,6 +117,11 @@ class Settings(BaseSettings):
     ready_file: Path | None = Field(
         default=None, description="File that the worker touches once it polls and Ray answers."
     )
+    trace_endpoint: str | None = Field(
+        default=None,
+        description="OTLP/HTTP endpoint that traces are sent to, `http://host:4318`; needs the"
+        " extra `otel`; default: no traces.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
     )

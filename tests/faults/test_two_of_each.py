@@ -2,6 +2,7 @@
 
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pyarrow import flight
 
 from tests import postgres_catalog, warehouse
 from tests.contract.reading.servers import Server, answers, free_port, start
@@ -17,6 +19,7 @@ from tests.e2e.service import Service
 from tests.prometheus import Samples, labels, scrape
 from tests.rows import assert_same_rows
 from tests.stack import RunningStack
+from tests.traces import TraceReceiver
 
 CHUNK = 1 << 20
 ORDERS = {"connection": "warehouse", "table": "public.orders"}
@@ -49,7 +52,14 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(dsn, postgres, s3) -> Iterator[Pair]:
+def receiver() -> Iterator[TraceReceiver]:
+    receiver = TraceReceiver()
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(dsn, postgres, s3, receiver) -> Iterator[Pair]:
     with tempfile.TemporaryDirectory(prefix="staging-two-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         registry = folder / "connections.toml"
@@ -60,6 +70,7 @@ def pair(dsn, postgres, s3) -> Iterator[Pair]:
             "STAGING_CATALOG_URL": url,
             "STAGING_PURGE_GRACE_SECONDS": "2",
             "STAGING_GARBAGE_GRACE_SECONDS": "5",
+            "STAGING_TRACE_ENDPOINT": receiver.endpoint,
         }
         stack = RunningStack(folder / "state", settings)
         port, metrics = free_port(), free_port()
@@ -138,6 +149,41 @@ def assert_staged_once(pair, job_id):
     assert job["manifest"]["row_count"] == warehouse.ORDER_ROWS
     assert pair.attempts(job_id) == (partitions, partitions, partitions)
     assert len(pair.stack.object_keys(f"1/{job_id}/")) == job["manifest"]["chunk_count"]
+
+
+def test_one_trace_leads_from_the_post_to_the_ray_tasks_and_to_flight(pair, receiver):
+    trace_id = uuid.uuid4().hex
+    parent = {"traceparent": f"00-{trace_id}-{'1' * 16}-01"}
+    service = pair.services[0]
+    answer = service.http.post("/jobs", json={"source": ORDERS}, headers=parent)
+    job_id = answer.json()["job_id"]
+    partitions = service.until_state(job_id, "staged")["progress"]["partitions_total"]
+    options = flight.FlightCallOptions(headers=[(b"traceparent", parent["traceparent"].encode())])
+    with flight.connect(pair.stack.flight_location) as client:
+        info = client.get_flight_info(flight.FlightDescriptor.for_path(job_id), options)
+        client.do_get(info.endpoints[0].ticket, options).read_all()
+
+    found = receiver.until(
+        trace_id,
+        lambda spans: (
+            Counter(s.name for s in spans)["extract"] == partitions
+            and any(s.name == "Flight DoGet" for s in spans)
+        ),
+    )
+
+    by_id = {each.span_id: each for each in found}
+    [post] = [each for each in found if each.service == "staging-api"]
+    assert post.name == "POST /api/v1/staging/jobs"
+    for extract in (each for each in found if each.name == "extract"):
+        assert (extract.service, extract.attributes["staging.job_id"]) == ("staging-ray", job_id)
+        ancestors = [extract]
+        while ancestors[-1].parent_id in by_id:
+            ancestors.append(by_id[ancestors[-1].parent_id])
+        assert "RunActivity:stage-batch" in [each.name for each in ancestors]
+        assert ancestors[-1].name == post.name
+    [read] = [each for each in found if each.name == "Flight DoGet"]
+    assert read.attributes["staging.job_id"] == job_id
+    assert warehouse.READER_PASSWORD not in str(found)
 
 
 def test_what_a_killed_worker_had_is_finished_by_the_other(pair, longer_table):
