@@ -74,6 +74,10 @@ class FlightMetrics:
             registry=self.registry,
         )
 
+    def call_refused(self, info: flight.CallInfo) -> None:
+        """Count a call that named no caller whom we could know."""
+        self.calls.labels(_method(info), "unauthenticated").inc()
+
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)
 
@@ -127,7 +131,7 @@ class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no st
 
 
 class TallyFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
-    """Begins a tally at each call; the first of the middleware, so that refusals count too."""
+    """Begins a tally at each call that the other middleware lets pass."""
 
     def __init__(self, metrics: FlightMetrics) -> None:
         self._metrics = metrics
@@ -136,16 +140,19 @@ class TallyFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         """Begin."""
         given = headers.get("x-request-id", [""])[0]
         is_usable = len(given) <= _LONGEST_ID and given.isascii() and given.isprintable()
-        method = _METHODS.get(info.method, "other")
         carried = {name: values[0] for name, values in headers.items() if values}
-        traced = begin_span(f"Flight {method}", carried)
-        return Tally(self._metrics, method, given if is_usable else None, traced)
+        traced = begin_span(f"Flight {_method(info)}", carried)
+        return Tally(self._metrics, _method(info), given if is_usable else None, traced)
 
 
 def tally_of(context: flight.ServerCallContext) -> Tally:
     """Give the tally of a call."""
     tally: Tally = context.get_middleware(TALLY)
     return tally
+
+
+def _method(info: flight.CallInfo) -> str:
+    return _METHODS.get(info.method, "other")
 
 
 def _outcome(exception: Exception | None) -> str:

@@ -26,7 +26,9 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
     def __init__(self, listen: str, wiring: Wiring) -> None:
         hide_stacks()
         self._wiring = wiring
-        middleware = {TALLY: TallyFactory(wiring.metrics), MIDDLEWARE: IdentityFactory()}
+        # Arrow ends no middleware that began before another refused, so the tally comes last.
+        identity = IdentityFactory(wiring.metrics.call_refused)
+        middleware = {MIDDLEWARE: identity, TALLY: TallyFactory(wiring.metrics)}
         super().__init__(listen, middleware=middleware)
 
     @guarded

@@ -59,8 +59,8 @@ class _Forwarding(logging.Handler):
             _log.log(
                 record.levelno, record.getMessage(), library=record.name, exc_info=record.exc_info
             )
-        except Exception:  # noqa: BLE001  # as in logging's own handlers: logging ends no program
-            self.handleError(record)
+        except Exception as wrong:  # noqa: BLE001  # as in logging's own handlers: it ends no program
+            _log.warning("record_lost", library=record.name, error=type(wrong).__name__)
 
 
 def _take_over_libraries() -> None:
