@@ -9,10 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.metrics import route_of
 from api.problems import problem, request_path
 from staging.core.errors import StagingError
-from staging.tracing import span
 
 _MAX_ID_LENGTH = 1024
 _log = structlog.get_logger(__name__)
@@ -33,10 +31,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
-        with (
-            structlog.contextvars.bound_contextvars(request_id=exchange.request_id),
-            span(scope["method"], Headers(scope=scope), request_id=exchange.request_id) as traced,
-        ):
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
                 await self.app(scope, receive, exchange.send)
             except ClientDisconnect:
@@ -45,7 +40,6 @@ class Edge:
                 _log.exception("request_crashed", path=request_path(scope))
                 await exchange.answer_crash(receive)
             exchange.log()
-            traced.tell(f"{scope['method']} {route_of(scope)}", status=exchange.status)
 
 
 class _Exchange:

@@ -48,18 +48,14 @@ class Metrics:
     def observe(self, scope: Scope, status: int | None, seconds: float) -> None:
         """Count one request; None is the status of a caller who went away unanswered."""
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = route_of(scope)
+        # The route's pattern, not the path: ids would make a series each.
+        route = getattr(scope.get("route"), "path", "none")
         self._requests.labels(method, route, status or 499).inc()
         self._seconds.labels(method, route).observe(seconds)
 
     def render(self) -> bytes:
         """Write everything down, asking the catalog."""
         return generate_latest(self.registry)
-
-
-def route_of(scope: Scope) -> str:
-    """Give the pattern of a request's route, not its path: ids would make a series each."""
-    return getattr(scope.get("route"), "path", "none")
 
 
 class _CatalogCounts(Collector):

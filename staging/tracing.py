@@ -1,7 +1,8 @@
 """Trace a job from its POST to its Ray tasks and to Flight, where an operator asks for it.
 
-OpenTelemetry (the extra `otel`) is imported only then.  No span holds a message of an error, a
-link, or a row.
+OpenTelemetry (the extra `otel`) is imported only then.  FastAPI makes the spans of requests by
+itself, Temporal's interceptor those of workflows and steps; the others are made here, and none
+holds a message of an error, a link, or a row.
 """
 
 from collections.abc import Iterator, Mapping

@@ -2,7 +2,6 @@
 
 import tempfile
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from tests.e2e.service import Service
 from tests.prometheus import Samples, labels, scrape
 from tests.rows import assert_same_rows
 from tests.stack import RunningStack
-from tests.traces import TraceReceiver
+from tests.traces import Span, TraceReceiver
 
 CHUNK = 1 << 20
 ORDERS = {"connection": "warehouse", "table": "public.orders"}
@@ -81,7 +80,7 @@ def pair(dsn, postgres, s3, receiver) -> Iterator[Pair]:
             "STAGING_TEMPORAL_METRICS_PORT": "",
             "STAGING_READY_FILE": str(ready),
         }
-        environment = stack.layout.environment() | own
+        environment = stack.layout.environment() | settings | own
         api = start("api", environment, folder / "api.log")
         worker = start("workflows", environment, folder / "worker.log")
         api.until(lambda: answers(port), 60)
@@ -163,27 +162,29 @@ def test_one_trace_leads_from_the_post_to_the_ray_tasks_and_to_flight(pair, rece
         info = client.get_flight_info(flight.FlightDescriptor.for_path(job_id), options)
         client.do_get(info.endpoints[0].ticket, options).read_all()
 
-    found = receiver.until(
-        trace_id,
-        lambda spans: (
-            Counter(s.name for s in spans)["extract"] == partitions
-            and any(s.name == "Flight DoGet" for s in spans)
-        ),
-    )
+    def is_whole(spans: list[Span]) -> bool:
+        extracts = [each for each in spans if each.name == "extract"]
+        is_read = any(each.name == "Flight DoGet" for each in spans)
+        roots = [way_up(each, spans)[-1].name for each in extracts]
+        return is_read and roots == ["POST /jobs"] * partitions
 
-    by_id = {each.span_id: each for each in found}
-    [post] = [each for each in found if each.service == "staging-api"]
-    assert post.name == "POST /api/v1/staging/jobs"
+    found = receiver.until(trace_id, is_whole)
+
     for extract in (each for each in found if each.name == "extract"):
         assert (extract.service, extract.attributes["staging.job_id"]) == ("staging-ray", job_id)
-        ancestors = [extract]
-        while ancestors[-1].parent_id in by_id:
-            ancestors.append(by_id[ancestors[-1].parent_id])
-        assert "RunActivity:stage-batch" in [each.name for each in ancestors]
-        assert ancestors[-1].name == post.name
+        assert "RunActivity:stage-batch" in [each.name for each in way_up(extract, found)]
     [read] = [each for each in found if each.name == "Flight DoGet"]
     assert read.attributes["staging.job_id"] == job_id
     assert warehouse.READER_PASSWORD not in str(found)
+
+
+def way_up(span: Span, spans: list[Span]) -> list[Span]:
+    """The span, its parent, and so on to the root, as far as they have come."""
+    by_id = {each.span_id: each for each in spans}
+    way = [span]
+    while way[-1].parent_id in by_id:
+        way.append(by_id[way[-1].parent_id])
+    return way
 
 
 def test_what_a_killed_worker_had_is_finished_by_the_other(pair, longer_table):
