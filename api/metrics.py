@@ -12,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
+from staging.build import tell_build
 from staging.catalog import Catalog
 from staging.core.errors import CatalogUnavailable
 
@@ -29,6 +30,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_CatalogCounts(catalog))
+        tell_build(self.registry)
         self._requests = Counter(
             "staging_http_requests",
             "Requests answered, by route below the prefix; status 499: the caller went away.",

@@ -1,8 +1,10 @@
 """What one Flight server counts, for Prometheus; docs/reference/metrics.md explains each metric."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -10,6 +12,8 @@ from prometheus_client.registry import Collector
 from pyarrow import flight
 
 from flight_server.cache import Cache
+from staging.build import tell_build
+from staging.tracing import Span, begin_span
 
 TALLY = "tally"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -31,6 +35,10 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
     (pa.ArrowInvalid, "invalid"),
     (pa.ArrowNotImplementedError, "unimplemented"),
 )
+_LOGGED = frozenset({"DoGet", "DoAction", "GetFlightInfo"})
+"""The others are asked by probes, again and again."""
+_LONGEST_ID = 1024
+_log = structlog.get_logger(__name__)
 
 
 class FlightMetrics:
@@ -39,6 +47,7 @@ class FlightMetrics:
     def __init__(self, cache: Cache) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        tell_build(self.registry)
         self.registry.register(_CacheUse(cache))
         self.calls = self._counter(
             "staging_flight_calls", "Calls that ended, by method and outcome.", "method", "outcome"
@@ -65,6 +74,10 @@ class FlightMetrics:
             registry=self.registry,
         )
 
+    def call_refused(self, info: flight.CallInfo) -> None:
+        """Count a call that named no caller whom we could know."""
+        self.calls.labels(_method(info), "unauthenticated").inc()
+
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)
 
@@ -72,13 +85,22 @@ class FlightMetrics:
 class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no stubs
     """Counts one call; a stream tells it what it gives to Arrow."""
 
-    def __init__(self, metrics: FlightMetrics, method: str) -> None:
+    def __init__(
+        self, metrics: FlightMetrics, method: str, request_id: str | None, traced: Span
+    ) -> None:
         self._metrics = metrics
         self._method = method
+        self._traced = traced
+        self._told: dict[str, str] = {"request_id": request_id} if request_id else {}
+        self._began = time.monotonic()
         self._rows = 0
         self._bytes = 0
         if method == "DoGet":
             metrics.streams_open.inc()
+
+    def tell(self, **told: str) -> None:
+        """Note what the call is about, for the log."""
+        self._told |= told
 
     def give(self, rows: int, byte_count: int) -> None:
         """Note what is handed to Arrow to be sent."""
@@ -87,7 +109,21 @@ class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no st
 
     def call_completed(self, exception: Exception | None) -> None:
         """Count the call: Arrow calls this once its last byte is out, or when it failed."""
-        self._metrics.calls.labels(self._method, _outcome(exception)).inc()
+        outcome = _outcome(exception)
+        self._metrics.calls.labels(self._method, outcome).inc()
+        log = _log.info if self._method in _LOGGED else _log.debug
+        seconds = round(time.monotonic() - self._began, 4)
+        log(
+            "flight.call",
+            method=self._method,
+            outcome=outcome,
+            seconds=seconds,
+            rows=self._rows,
+            byte_count=self._bytes,
+            **self._told,
+        )
+        self._traced.tell(outcome=outcome, rows=self._rows, **self._told)
+        self._traced.end()
         if self._method == "DoGet":
             self._metrics.streams_open.dec()
             self._metrics.rows.inc(self._rows)
@@ -95,21 +131,28 @@ class Tally(flight.ServerMiddleware):  # type: ignore[misc]  # pyarrow has no st
 
 
 class TallyFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
-    """Begins a tally at each call; the first of the middleware, so that refusals count too."""
+    """Begins a tally at each call that the other middleware lets pass."""
 
     def __init__(self, metrics: FlightMetrics) -> None:
         self._metrics = metrics
 
     def start_call(self, info: flight.CallInfo, headers: Mapping[str, Sequence[str]]) -> Tally:
         """Begin."""
-        del headers
-        return Tally(self._metrics, _METHODS.get(info.method, "other"))
+        given = headers.get("x-request-id", [""])[0]
+        is_usable = len(given) <= _LONGEST_ID and given.isascii() and given.isprintable()
+        carried = {name: values[0] for name, values in headers.items() if values}
+        traced = begin_span(f"Flight {_method(info)}", carried)
+        return Tally(self._metrics, _method(info), given if is_usable else None, traced)
 
 
 def tally_of(context: flight.ServerCallContext) -> Tally:
     """Give the tally of a call."""
     tally: Tally = context.get_middleware(TALLY)
     return tally
+
+
+def _method(info: flight.CallInfo) -> str:
+    return _METHODS.get(info.method, "other")
 
 
 def _outcome(exception: Exception | None) -> str:

@@ -26,7 +26,9 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
     def __init__(self, listen: str, wiring: Wiring) -> None:
         hide_stacks()
         self._wiring = wiring
-        middleware = {TALLY: TallyFactory(wiring.metrics), MIDDLEWARE: IdentityFactory()}
+        # Arrow ends no middleware that began before another refused, so the tally comes last.
+        identity = IdentityFactory(wiring.metrics.call_refused)
+        middleware = {MIDDLEWARE: identity, TALLY: TallyFactory(wiring.metrics)}
         super().__init__(listen, middleware=middleware)
 
     @guarded
@@ -72,6 +74,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
         """Stream the chunk that a ticket names."""
         now, wiring, identity = datetime.now(UTC), self._wiring, caller(context)
         ticket = open_ticket(given.ticket, wiring.keys, now)
+        tally_of(context).tell(job_id=ticket.job_id, chunk_id=ticket.chunk_id)
         if identity.is_claimed and identity.org_id != ticket.org_id:
             raise ForeignTicket()
         job = wiring.catalog.job(ticket.org_id, ticket.job_id)

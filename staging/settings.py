@@ -1,10 +1,12 @@
 """The only reader of the environment: every setting, its unit, default and range."""
 
+import os
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import DirectoryPath, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -120,6 +122,11 @@ class Settings(BaseSettings):
     ready_file: Path | None = Field(
         default=None, description="File that the worker touches once it polls and Ray answers."
     )
+    trace_endpoint: str | None = Field(
+        default=None,
+        description="OTLP/HTTP endpoint that traces are sent to, `http://host:4318`; needs the"
+        " extra `otel`; default: no traces.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
     )
@@ -146,6 +153,19 @@ class Settings(BaseSettings):
         """The keys whose tickets are taken, the signing one first; raises MissingTicketKey."""
         before = self.previous_ticket_key.get_secret_value() if self.previous_ticket_key else ""
         return (self.ticket_key_bytes, *([before.encode()] if before else []))
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """What must never be logged: keys, and the password in the catalog's URL."""
+        keys = (self.ticket_key, self.previous_ticket_key)
+        password = urlsplit(self.catalog_url or "").password
+        return (
+            *(key.get_secret_value() for key in keys if key is not None),
+            password,
+            None if password is None else unquote(password),
+            os.environ.get("AWS_SECRET_ACCESS_KEY"),
+            os.environ.get("AWS_SESSION_TOKEN"),
+        )
 
     @property
     def effective_catalog_url(self) -> str:

@@ -1,10 +1,11 @@
 """Write the page of all metrics, read from the registries: `python -m tests.metrics_page`."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
 from api.metrics import Metrics
 from flight_server.cache import Cache
@@ -54,9 +55,10 @@ these tell most. A metric appears with its first event.
 _OUTCOMES = """
 `outcome` of an attempt is `published`, `failed`, `stale` (its fence was old) or `stopped` (by a
 pause, a cancel, a shutdown or a newer run of the step); `code` is that of the
-[error](../../staging/core/errors.py), empty unless it failed. `stage` is `read`, `encode` or `upload`. `loop` is `reconcile`, `janitor` or
-`snapshots`. Garbage that is `found` and not `deleted` is deleted in the next round, and counted
-again; two workers may both find, and delete, the same object.
+[error](../../staging/core/errors.py), empty unless it failed. `stage` is `read`, `encode` or
+`upload`. `loop` is `reconcile`, `janitor` or `snapshots`. Garbage that is `found` and not
+`deleted` is deleted in the next round, and counted again; two workers may both find, and delete,
+the same object.
 """
 _STREAMS = """
 `outcome` of a call is `ok`, `cancelled`, `unavailable`, `unauthenticated`, `unauthorized`,
@@ -92,11 +94,17 @@ def _rows(registry: CollectorRegistry) -> Iterator[str]:
     for family in registry.collect():
         if family.name.startswith("process_"):
             continue
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        collector = registry._names_to_collectors.get(family.name, family)
-        labels = getattr(collector, "_labelnames", None) or family.__dict__.get("_labelnames", ())
-        named = ", ".join(f"`{label}`" for label in labels)
-        yield f"| `{name}` | {family.type} | {named} | {family.documentation} |\n"
+        named = ", ".join(f"`{label}`" for label in _labels(registry, family))
+        name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+        kind = "gauge" if family.type == "info" else family.type
+        yield f"| `{name}` | {kind} | {named} | {family.documentation} |\n"
+
+
+def _labels(registry: CollectorRegistry, family: Metric) -> Iterable[str]:
+    """Name the labels; a counter that has counted nothing yet has no samples to tell them."""
+    collector = registry._names_to_collectors.get(family.name, family)
+    named = getattr(collector, "_labelnames", ())
+    return named or (family.samples[0].labels if family.type == "info" else ())
 
 
 if __name__ == "__main__":

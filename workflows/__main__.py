@@ -11,8 +11,10 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from staging.exposition import MetricsPortTaken, show_metrics
-from staging.logs import configure_logging
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, Settings, settings
+from staging.temporal_tracing import tracing_interceptors
+from staging.tracing import TracingMissing, start_tracing
 from workflows.loops import run_loops
 from workflows.wiring import ACTIVITY_SLOTS, build_parts, build_worker
 
@@ -27,7 +29,8 @@ async def main(chosen: Settings) -> int:
     try:
         show_metrics(parts.metrics.registry, chosen.listen_host, chosen.worker_metrics_port)
         runtime = _runtime(chosen)
-    except (InsecureBind, MetricsPortTaken) as wrong:
+        start_tracing("worker", chosen.trace_endpoint)
+    except (InsecureBind, MetricsPortTaken, TracingMissing) as wrong:
         print(f"workflows: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a worker
         return 2
     session = parts.session
@@ -86,7 +89,10 @@ async def _connect(chosen: Settings, runtime: Runtime | None) -> Client:
     while True:
         try:
             return await Client.connect(
-                chosen.temporal_address, namespace=chosen.temporal_namespace, runtime=runtime
+                chosen.temporal_address,
+                namespace=chosen.temporal_namespace,
+                interceptors=tracing_interceptors(),
+                runtime=runtime,
             )
         except RuntimeError as refused:
             _log.warning("temporal_refused", address=chosen.temporal_address, error=str(refused))
@@ -94,5 +100,6 @@ async def _connect(chosen: Settings, runtime: Runtime | None) -> Client:
 
 
 if __name__ == "__main__":
-    configure_logging(settings().log_level)
+    configure_logging(settings().log_level, settings().secrets)
+    log_crashes()
     sys.exit(asyncio.run(main(settings())))

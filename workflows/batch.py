@@ -17,6 +17,7 @@ from staging.core.manifest import SnapshotClass
 from staging.core.partitions import Attempt, Partition
 from staging.sources.connections import Connection
 from staging.storage.parquet import parquet_options
+from staging.tracing import carried
 from workflows.clock import now
 from workflows.outcomes import settle
 from workflows.parts import Parts
@@ -179,6 +180,7 @@ class Batch:
             on_unrepresentable=job.options.on_unrepresentable,
             parquet=parquet_options(job.options),
             store=self._parts.store_config,
+            trace=carried(),
         )
 
 

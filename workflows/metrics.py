@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from staging.build import tell_build
 from staging.core.chunks import Receipt
 from workflows.progress import Progress
 
@@ -19,6 +20,7 @@ class WorkerMetrics:
         self.registry = CollectorRegistry()
         self.progress = Progress()
         ProcessCollector(registry=self.registry)
+        tell_build(self.registry)
         self._count_attempts()
         self._count_rounds()
         self._count_garbage()

@@ -21,6 +21,7 @@ from workflows.parts import Parts
 from workflows.policies import GRACEFUL_SHUTDOWN, HEARTBEAT
 
 ACTIVITY_SLOTS = 64
+_PASSED_THROUGH = ("staging", "workflows", "opentelemetry")
 _LOCAL_RAY = "127.0.0.1:6379"
 
 
@@ -48,7 +49,7 @@ def build_parts(settings: Settings) -> Parts:
 def build_worker(client: Client, parts: Parts, executor: Executor) -> Worker:
     """Build the worker of the one task queue."""
     steps = JobActivities(parts)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("staging", "workflows")
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     return Worker(
         client,
         task_queue=TASK_QUEUE,

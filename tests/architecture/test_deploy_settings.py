@@ -148,7 +148,7 @@ def test_the_image_is_built_from_what_the_build_may_see_and_runs_as_nobody_in_pa
         "FROM ${PYTHON_IMAGE}",
     ]
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
-    assert "-c constraints.txt ./client ." in DOCKERFILE
+    assert '-c constraints.txt ./client ".[otel]"' in DOCKERFILE
     assert not re.search(r"^ADD|curl|wget|PASSWORD|SECRET|TOKEN", DOCKERFILE, re.MULTILINE)
 
 

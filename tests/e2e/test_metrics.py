@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 from tests import warehouse
 from tests.metrics_page import TEMPORAL
@@ -48,25 +47,3 @@ def test_the_worker_counts_what_it_stages(service, stack):
     named = {name.removesuffix("_seconds") for name, _ in TEMPORAL if "fail" not in name}
     found = " ".join(scrape(temporal))
     assert [name for name in named if name not in found] == []
-
-
-def test_garbage_is_counted_when_it_is_found_and_when_it_is_gone(service, stack, slow_table):
-    table, _ = slow_table
-    layout = stack.metrics["worker"][0]
-    before = scrape(layout)
-    job_id = service.create(
-        {"connection": "warehouse", "table": table}, chunk_target_bytes=1 << 20
-    )["job_id"]
-    service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
-    assert scrape(layout)["staging_longest_without_progress_seconds"][ALL] >= 0
-    service.http.delete(f"/jobs/{job_id}")
-
-    service.until_state(job_id, "cancelled")
-
-    deadline = time.monotonic() + 60
-    stopped = labels(outcome="stopped", code="")
-    while scrape(layout)["staging_attempts_ended_total"].get(stopped, 0) == before[
-        "staging_attempts_ended_total"
-    ].get(stopped, 0):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

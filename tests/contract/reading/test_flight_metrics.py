@@ -37,7 +37,7 @@ def until(url: str, name: str, of: frozenset, value: float) -> Samples:
     """What is shown once a sample has a value: Arrow tells of a call's end after the caller."""
     deadline = time.monotonic() + 20
     while (found := scrape(url)).get(name, {}).get(of) != value:
-        assert time.monotonic() < deadline, found
+        assert time.monotonic() < deadline, found[name]
         time.sleep(0.05)
     return found
 
@@ -105,7 +105,10 @@ def test_refusals_are_counted_by_what_they_say(server, as_org):
 
     until(url, "staging_flight_calls_total", done("GetFlightInfo", "not_found"), 1)
     until(url, "staging_flight_calls_total", done("GetFlightInfo", "unauthenticated"), 1)
-    until(url, "staging_flight_calls_total", done("DoGet", "unauthenticated"), 1)
+    with pytest.raises(flight.FlightUnauthenticatedError):
+        client.do_get(flight.Ticket(b"made up"), as_org("nobody")).read_all()
+    found = until(url, "staging_flight_calls_total", done("DoGet", "unauthenticated"), 2)
+    assert found["staging_flight_streams_open"] == {ALL: 0}
 
 
 def test_a_taken_metrics_port_is_said_and_ends_the_process(environment, location, tmp_path):
