@@ -56,7 +56,7 @@ class TraceReceiver:
         """Wait until the spans of a trace are such."""
         deadline = time.monotonic() + seconds
         while not condition(found := [each for each in self.spans if each.trace_id == trace_id]):
-            assert time.monotonic() < deadline, sorted((each.service, each.name) for each in found)
+            assert time.monotonic() < deadline, "\n".join(map(repr, found))
             time.sleep(0.2)
         return found
 

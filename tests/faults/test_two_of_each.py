@@ -166,7 +166,7 @@ def test_one_trace_leads_from_the_post_to_the_ray_tasks_and_to_flight(pair, rece
         extracts = [each for each in spans if each.name == "extract"]
         is_read = any(each.name == "Flight DoGet" for each in spans)
         roots = [way_up(each, spans)[-1].name for each in extracts]
-        return is_read and roots == ["POST /jobs"] * partitions
+        return is_read and roots == ["POST /api/v1/staging/jobs"] * partitions
 
     found = receiver.until(trace_id, is_whole)
 
