@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -154,15 +155,18 @@ def test_the_image_is_built_from_what_the_build_may_see_and_runs_as_nobody_in_pa
 
 def test_every_file_of_a_package_is_installed_with_it():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    taken = ["*.py", *project["tool"]["setuptools"]["package-data"]["*"]]
+    data = project["tool"]["setuptools"]["package-data"]
     packages = [file.parent for file in ROOT.glob("*/py.typed")]
+
+    def is_taken(file: Path) -> bool:
+        package = ".".join(file.parent.relative_to(ROOT).parts)
+        return any(map(file.match, ["*.py", *data["*"], *data.get(package, [])]))
+
     left = [
         file
         for package in packages
         for file in package.rglob("*")
-        if file.is_file()
-        and "__pycache__" not in file.parts
-        and not any(file.match(pattern) for pattern in taken)
+        if file.is_file() and "__pycache__" not in file.parts and not is_taken(file)
     ]
     assert len(packages) >= 5
     assert left == []
