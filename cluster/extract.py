@@ -40,6 +40,8 @@ class ExtractRequest:
     on_unrepresentable: str
     parquet: ParquetOptions
     store: StoreConfig
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """What carries the span of the step that started it."""
 
 
 @cache

@@ -77,6 +77,18 @@ class Layout:
         """Where Flight listens, as this machine reaches it."""
         return f"grpc://{self._reachable_host}:{self.ports.flight}"
 
+    def metrics_urls(self) -> dict[str, list[str]]:
+        """Return where Prometheus reads the metrics of our parts, by the part's name."""
+        metrics = {
+            "api": [self.ports.api],
+            "worker": [self.ports.worker_metrics, self.ports.temporal_metrics],
+            "flight": [self.ports.flight_metrics],
+        }
+        return {
+            name: [f"http://{self._reachable_host}:{port}/metrics" for port in ports]
+            for name, ports in metrics.items()
+        }
+
     @property
     def _reachable_host(self) -> str:
         return LOOPBACK if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104
@@ -89,6 +101,9 @@ class Layout:
             "STAGING_HOST": config.host,
             "STAGING_PORT": str(self.ports.api),
             "STAGING_FLIGHT_PORT": str(self.ports.flight),
+            "STAGING_FLIGHT_METRICS_PORT": str(self.ports.flight_metrics),
+            "STAGING_WORKER_METRICS_PORT": str(self.ports.worker_metrics),
+            "STAGING_TEMPORAL_METRICS_PORT": str(self.ports.temporal_metrics),
             "STAGING_CONNECTIONS": str(config.connections.absolute()),
             "STAGING_S3_ENDPOINT": self.s3_endpoint,
             "STAGING_S3_PUBLIC_ENDPOINT": config.s3_public_endpoint or self.s3_endpoint,
