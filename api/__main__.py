@@ -11,8 +11,9 @@ from api.app import create_app
 from api.serving import serving
 from api.watching import Watch
 from api.wiring import build
-from staging.logs import configure_logging
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
+from staging.tracing import TracingMissing, start_tracing
 
 _OPEN_FILES = 65_536
 
@@ -41,10 +42,12 @@ def _open_room() -> None:
 def main() -> int:
     """Serve until SIGTERM or SIGINT; give 0, 1 if it cannot listen, 2 if it is not set up."""
     chosen = settings()
-    configure_logging(chosen.log_level)
+    configure_logging(chosen.log_level, chosen.secrets)
+    log_crashes()
     try:
         host, wiring = chosen.listen_host, build(chosen)
-    except (InsecureBind, MissingTicketKey) as wrong:
+        start_tracing("api", chosen.trace_endpoint)
+    except (InsecureBind, MissingTicketKey, TracingMissing) as wrong:
         print(f"api: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
     config = serving(create_app(wiring), host, chosen.port)

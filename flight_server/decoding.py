@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
+from prometheus_client import Histogram
 
 from flight_server.build import Build
 from flight_server.cache import Cache, Portion
@@ -18,8 +19,9 @@ _DECODES = max(4, os.cpu_count() or 1)
 class Decoding:
     """The builds that run or wait for their turn."""
 
-    def __init__(self, fetcher: Fetcher, cache: Cache) -> None:
+    def __init__(self, fetcher: Fetcher, cache: Cache, seconds: Histogram) -> None:
         self._fetcher = fetcher
+        self._seconds = seconds
         self._cache = cache
         self._lock = threading.Lock()
         self._builds: dict[Portion, Build] = {}
@@ -52,6 +54,7 @@ class Decoding:
                 del self._builds[build.portion]
                 build.abandon()
                 return
-        build.run(self._fetcher, self._cache)
+        with self._seconds.time():
+            build.run(self._fetcher, self._cache)
         with self._lock:
             del self._builds[build.portion]
