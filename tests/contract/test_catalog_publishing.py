@@ -15,6 +15,7 @@ from tests.contract.catalog_steps import (
     begin,
     publish,
     running,
+    staged,
 )
 
 
@@ -177,3 +178,21 @@ def test_a_job_without_a_plan_has_no_chunks(catalog):
     job_id = accepted(catalog)
     assert all_chunks(catalog, job_id) == []
     assert catalog.job(1, job_id).state is JobState.PENDING
+
+
+def test_some_chunks_are_read_with_their_job_by_index_or_id(catalog):
+    job_id = staged(catalog, partitions=3)
+    first, second, third = catalog.chunks(1, job_id, since_index=0, limit=9)
+    refs = ["0", "01", third.chunk_id, "9", "nonsense", job_id, "9" * 18]
+
+    job, found = catalog.job_and_chunks(1, job_id, refs)
+
+    assert job == catalog.job(1, job_id)
+    assert found == {"0": first, "01": second, third.chunk_id: third}
+    assert catalog.job_and_chunks(1, job_id, [])[1] == {}
+    assert catalog.job_and_chunk(1, job_id, "2") == (job, third)
+    with pytest.raises(UnknownChunk):
+        catalog.job_and_chunk(1, job_id, "3")
+    for org_id, asked in [(2, job_id), (1, "nonsense")]:
+        with pytest.raises(UnknownJob):
+            catalog.job_and_chunks(org_id, asked, ["0"])
