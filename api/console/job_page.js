@@ -88,6 +88,7 @@ class JobPage {
     this.head.showProgress(progress);
     this.manifest.show(this.job, progress);
     this.throughput.add(progress);
+    this.throughput.showAverage(this.job, progress);
     this.catchUp(progress).catch((failure) => {
       if (!this.signal.aborted) showProblem(this.problems, failure);
     });
@@ -109,10 +110,12 @@ class JobPage {
 
   /** Look until the objects of a job that has ended are deleted. */
   async seePurge() {
-    const isOver = () => this.states.count("deleted") === this.states.length;
-    while (!isOver() && !this.signal.aborted) {
+    const deleted = () => this.states.count("deleted");
+    while (deleted() < this.states.length && !this.signal.aborted) {
       await pause(PURGE_LOOK_MS, this.signal);
-      await this.states.walk(isOver, this.signal).catch(() => {}); // looked at again soon
+      let before = -1;
+      const isStill = () => before === (before = deleted());
+      await this.states.walk(isStill, this.signal).catch(() => {}); // looked at again soon
     }
   }
 

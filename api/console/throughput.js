@@ -19,20 +19,31 @@ export class Throughput {
     });
     this.now = element("p", {});
     this.axis = element("p", { class: "axis" });
-    this.element = element("div", {}, this.now, this.drawing, this.axis);
+    this.average = element("p", { class: "axis" });
+    this.element = element("div", {}, this.now, this.drawing, this.axis, this.average);
   }
 
   /** Take the progress at this moment; the first is what went before. */
   add(progress) {
     const at = performance.now();
     if (this.last !== null) {
-      const bytes = Math.max(0, progress.bytes - this.last.bytes);
-      const rows = Math.max(0, progress.rows - this.last.rows);
+      if (progress.bytes < this.last.bytes) return; // an older answer that came later
+      const bytes = progress.bytes - this.last.bytes;
+      const rows = progress.rows - this.last.rows;
       this.barAt(at, bytes);
       this.recent.push({ at, bytes, rows });
     }
     this.last = progress;
     this.draw();
+  }
+
+  /** Say how fast a job was from its start to its seal, or to now; its pauses count. */
+  showAverage(job, progress) {
+    if (job.started_at === null) return;
+    const ended = job.staged_at ?? job.finished_at;
+    const until = ended === null ? Date.now() : Date.parse(ended);
+    const seconds = Math.max(1, (until - Date.parse(job.started_at)) / 1_000);
+    setText(this.average, `On average since its start: ${sized(progress.bytes / seconds)}/s`);
   }
 
   /** Put bytes into the bar of a moment; when time runs out of bars, two become one. */
