@@ -68,10 +68,15 @@ export class ChunkStates {
     throw failure.reason;
   }
 
-  /** Read anew, in order, until `isDone` or the end: acks and deletions are told by no event. */
+  /**
+   * Read anew, in order, what can change: acks and deletions are told by no event. `isDone` is
+   * asked before each page that is read.
+   */
   async walk(isDone, signal) {
-    for (let from = 0; from < this.length && !isDone() && !signal.aborted; from += PAGE) {
-      if (!this.isSettled(from)) await this.readPage(from, PAGE, signal);
+    for (let from = 0; from < this.length && !signal.aborted; from += PAGE) {
+      if (this.isSettled(from)) continue;
+      if (isDone()) break;
+      await this.readPage(from, PAGE, signal);
     }
     await pause(BETWEEN_WALKS_MS, signal);
   }
