@@ -6,9 +6,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 _MISSING = "Chromium is not installed: apt-get install -y chromium"
+_PATIENCE_MS = 60_000
 _REFUSED = "Failed to load resource: the server responded with a status of 4"
 """What Chromium itself says of each answer that is a problem."""
 
@@ -42,6 +50,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip(_MISSING)
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program)
         yield browser
@@ -55,7 +64,7 @@ class Window:
         self.url = url
         self.errors: list[str] = []
         self._context = browser.new_context(**context)
-        self._context.set_default_timeout(30_000)
+        self._context.set_default_timeout(_PATIENCE_MS)
         self.page: Page = self._context.new_page()
         self.page.on("console", self._take_message)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

@@ -139,6 +139,7 @@ def test_the_keyboard_alone_makes_and_cancels_a_job(window: OpenWindow, shelved:
     assert focused(page) == "Cancel …"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
+    assert focused(page) == "Cancel the job"
     page.keyboard.press("Enter")
     expect(page.locator(".state")).to_have_text("cancelling")
     expect(page.locator("#said")).to_have_text("The job is cancelling")
