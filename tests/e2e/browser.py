@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Error,
     Page,
     Request,
     expect,
@@ -19,6 +20,9 @@ _MISSING = "Chromium is not installed: apt-get install -y chromium"
 _PATIENCE_MS = 60_000
 _REFUSED = "Failed to load resource: the server responded with a status of 4"
 """What Chromium itself says of each answer that is a problem."""
+
+_NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+"""Chromium drops what it loads when an interface comes or goes on the machine."""
 
 # Every element with a text of its own, and how it stands out from what is behind it (WCAG 2.2).
 _FAINT_TEXTS = """() => {
@@ -63,6 +67,7 @@ class Window:
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
         self.url = url
         self.errors: list[str] = []
+        self._network_changes = 0
         self._context = browser.new_context(**context)
         self._context.set_default_timeout(_PATIENCE_MS)
         self.page: Page = self._context.new_page()
@@ -71,10 +76,18 @@ class Window:
         self.page.on("request", self._take_request)
 
     def go(self, place: str = "") -> Page:
-        """Load a page of the console."""
-        self.page.goto("about:blank")
-        self.page.goto(f"{self.url}/{place}")
-        return self.page
+        """Load a page of the console, with all of its scripts."""
+        while True:
+            changes = self._network_changes
+            self.page.goto("about:blank")
+            try:
+                self.page.goto(f"{self.url}/{place}")
+            except Error as failure:
+                if _NETWORK_CHANGED not in failure.message:
+                    raise
+            else:
+                if changes == self._network_changes:
+                    return self.page
 
     def close(self) -> list[str]:
         """Close it; gives the errors that are not a problem's."""
@@ -112,7 +125,9 @@ class Window:
         return str(self.page.evaluate(script, [name]))
 
     def _take_message(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if _NETWORK_CHANGED in message.text:
+            self._network_changes += 1
+        elif message.type == "error":
             self.errors.append(message.text)
 
     def _take_request(self, request: Request) -> None:
