@@ -9,7 +9,7 @@ import { askJson } from "./service.js";
 import { pause, whileVisible } from "./while_visible.js";
 
 const EVERY_MS = 3_000;
-const FOLLOWED = 3; // a browser opens six connections to a host, for all of its pages
+const FOLLOWED = 2; // a browser opens six connections to a host, for all of its windows
 const PAGE = 50;
 
 /** Show the organisation's jobs, newest first, as they go. */

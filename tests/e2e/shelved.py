@@ -72,7 +72,7 @@ def shelved_api(folder: Path) -> Iterator[Shelved]:
     catalog = Catalog.open(url)
     server = start("api", environment, folder / "api.log")
     try:
-        server.until(lambda: answers(port))
+        server.until(lambda: answers(port), seconds=120)
         yield Shelved(f"http://127.0.0.1:{port}", catalog)
     finally:
         server.stop()

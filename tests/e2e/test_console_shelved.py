@@ -214,3 +214,25 @@ def test_another_organisation_and_a_user_are_named_and_remembered(
     expect(page.get_by_label("Organisation")).to_have_value("7")
     expect(page.get_by_role("alert")).to_contain_text("not_found")
     expect(page.get_by_text("of the first")).to_have_count(0)
+
+
+def test_a_page_out_of_sight_holds_no_connection(window: OpenWindow, shelved: Shelved):
+    page = window().page
+    with page.expect_request("**/events"):
+        page.goto(f"{shelved.url}/#/jobs/{shelved.staged('out of sight')}")
+
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
+        see(page, is_hidden=True)
+    with page.expect_request("**/events"):
+        see(page, is_hidden=False)
+
+
+def see(page: Page, *, is_hidden: bool) -> None:
+    """Let the page be hidden, or seen again, as another tab in front of it would."""
+    page.evaluate(
+        """(isHidden) => {
+          Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
