@@ -217,9 +217,10 @@ def test_another_organisation_and_a_user_are_named_and_remembered(
 
 
 def test_a_page_out_of_sight_holds_no_connection(window: OpenWindow, shelved: Shelved):
-    page = window().page
+    opened = window()
+    page = opened.page
     with page.expect_request("**/events"):
-        page.goto(f"{shelved.url}/#/jobs/{shelved.staged('out of sight')}")
+        opened.go(f"#/jobs/{shelved.staged('out of sight')}")
 
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
         see(page, is_hidden=True)
