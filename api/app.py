@@ -10,7 +10,7 @@ from api.documentation import document
 from api.edge import Edge
 from api.methods import Methods, allowed_methods
 from api.problems import install_problems
-from api.routes import chunks, connections, jobs, service
+from api.routes import chunks, connections, console, jobs, service
 from api.wiring import Wiring
 
 
@@ -18,7 +18,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     """Make the application; it closes the wiring's catalog when it shuts down."""
     app = routed_app()
     app.state.wiring = wiring
-    app.state.allowed_methods = allowed_methods(app.openapi()["paths"])
+    app.state.allowed_methods = allowed_methods(app.openapi()["paths"] | console.PATHS)
     install_problems(app)
     app.add_middleware(Methods, allow=app.state.allowed_methods)
     app.add_middleware(BodyLimit)
@@ -34,7 +34,7 @@ def routed_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for noun in (jobs, chunks, connections, service):
+    for noun in (jobs, chunks, connections, service, console):
         app.router.routes.extend(noun.router.routes)
     document(app)
     return app
