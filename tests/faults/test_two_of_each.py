@@ -187,17 +187,16 @@ def way_up(span: Span, spans: list[Span]) -> list[Span]:
     return way
 
 
-def test_what_a_killed_worker_had_is_finished_by_the_other(pair, longer_table):
-    table, expected = longer_table
+def test_what_a_killed_worker_had_is_finished_by_the_other(pair, slow_table):
+    table, expected = slow_table
     first, second = pair.services
     started = "staging_attempts_started_total"
     while not (there := pair.counted())[1][started][labels()]:
         assert_staged_once(pair, second.create(ORDERS, chunk_target_bytes=CHUNK)["job_id"])
     had = [each[started][labels()] for each in there]
 
-    job_id = first.create({"connection": "warehouse", "table": table}, chunk_target_bytes=CHUNK)[
-        "job_id"
-    ]
+    source = {"connection": "warehouse", "table": table}
+    job_id = first.create(source, chunk_target_bytes=CHUNK, parallelism=1)["job_id"]
     first.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
     grown = [now[started][labels()] > then for then, now in zip(had, pair.counted(), strict=True)]
     assert grown.count(True) == 1
