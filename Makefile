@@ -7,7 +7,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client
 CODE := api client cluster flight_server staging workflows tests benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-postgres check bench up down fmt format lint types imports openapi reference
+.PHONY: help setup demo test test-postgres check bench up down fmt format lint types imports openapi reference picture
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ reference: $(STAMP) ## Write the pages of settings, commands, types and metrics 
 	$(BIN)/python -m staging.cli.reference
 	$(BIN)/python -m tests.type_matrix
 	$(BIN)/python -m tests.metrics_page
+
+picture: $(STAMP) ## Take the README's picture of the console anew
+	CONSOLE_PICTURE=docs/images/console.png $(BIN)/pytest tests/e2e/test_console.py -k cancelled
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -83,6 +83,14 @@ class _CatalogCounts(Collector):
         for state, count in found.jobs.items():
             jobs.add_metric([state], count)
         yield jobs
+        oldest = GaugeMetricFamily(
+            "staging_oldest_job_moved_timestamp_seconds",
+            "When the job that is longest in a state came into it.",
+            labels=["state"],
+        )
+        for state, moved_at in found.oldest_moved_at.items():
+            oldest.add_metric([state], moved_at.timestamp())
+        yield oldest
         yield _gauge(
             "staging_partitions_running", "Partitions being read now.", found.partitions_running
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import DirectoryPath, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         ge=0,
         description="A part of the embedded stack that was ready for so long may fail anew.",
     )
+    secrets_dir: DirectoryPath | None = Field(
+        default=None,
+        description="Folder of files that are named like these variables and hold the values of"
+        " those that the environment does not set.",
+    )
     ready_file: Path | None = Field(
         default=None, description="File that the worker touches once it polls and Ray answers."
     )
@@ -203,5 +208,8 @@ def is_loopback(host: str) -> bool:
 
 @cache
 def settings() -> Settings:
-    """Read the environment, once a process."""
-    return Settings()
+    """Read the environment and the folder of secrets that it names, once a process."""
+    chosen = Settings()
+    if chosen.secrets_dir is None:
+        return chosen
+    return Settings(_secrets_dir=chosen.secrets_dir)  # type: ignore[call-arg]  # no field, but taken

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -21,6 +22,8 @@ class Gauges:
     """Planned and not yet published, those running included."""
     chunks_unacked: int
     """Published by jobs that are not final, and not acknowledged by every consumer."""
+    oldest_moved_at: Mapping[JobState, datetime]
+    """When the job that is longest in a state came into it; states without jobs are missing."""
 
 
 class Gauging(Database):
@@ -35,6 +38,7 @@ class Gauging(Database):
             partitions_running=sum(row.running for row in rows),
             partitions_left=sum(row.partitions_left for row in rows if row.state not in FINAL),
             chunks_unacked=sum(row.chunks_unacked for row in rows if row.state not in FINAL),
+            oldest_moved_at={row.state: row.oldest_moved_at for row in rows},
         )
 
     def connections_in_use(self) -> Mapping[str, InUse]:
@@ -52,6 +56,7 @@ _COUNTS = (
             "partitions_left"
         ),
         sa.func.sum(jobs.c.chunks_published - jobs.c.chunks_acked).label("chunks_unacked"),
+        sa.func.min(jobs.c.moved_at).label("oldest_moved_at"),
     )
     .where(IS_UNPURGED)
     .group_by(jobs.c.state)

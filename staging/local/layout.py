@@ -23,8 +23,13 @@ _MISLEADING = {
     "ray": ("RAY_ADDRESS", "RAY_AUTH_TOKEN"),
 }
 """Variables of the caller's that would lead our processes past an embedded part."""
-_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
-"""An extraction has a few threads; an arena for each cost 80 MB a task (glibc, malloc(3))."""
+_LEAN_MALLOC = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
+"""An extraction has a few threads, and glibc an arena for each: 80 MB a task.  What it frees goes
+back to the system at once, and its thresholds do not grow by themselves (mallopt(3)): 25 MB."""
 _NOT_FOR_RAY = ("STAGING_CATALOG_URL", "STAGING_TICKET_KEY", "STAGING_PREVIOUS_TICKET_KEY")
 """Ray runs what its callers send, so it holds no password of the catalog."""
 
@@ -134,7 +139,7 @@ class Layout:
 
     def ray_environment(self) -> dict[str, str]:
         """Return the environment of Ray and so of the extraction tasks."""
-        own = self.environment() | _FEW_ARENAS
+        own = self.environment() | _LEAN_MALLOC
         return {name: value for name, value in own.items() if name not in _NOT_FOR_RAY}
 
 
