@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import budget, first_chunk, flight, shapes, stage_a_table
+from benchmarks import budget, first_chunk, flight, nodes, shapes, stage_a_table
 from benchmarks.ground import Ground, ground
 
 CLAIMS: dict[str, Callable[[Ground, int], str]] = {
@@ -12,6 +12,7 @@ CLAIMS: dict[str, Callable[[Ground, int], str]] = {
     "first-chunk": first_chunk.measure,
     "flight": flight.measure,
     "shapes": shapes.measure,
+    "nodes": nodes.measure,
 }
 _BY_NAME_ALONE = {"stage-a-table-fastest": stage_a_table.measure_fastest}
 
