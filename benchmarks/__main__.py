@@ -4,7 +4,17 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import api, budget, first_chunk, flight, links, partitions, shapes, stage_a_table
+from benchmarks import (
+    api,
+    budget,
+    first_chunk,
+    flight,
+    links,
+    nodes,
+    partitions,
+    shapes,
+    stage_a_table,
+)
 from benchmarks.ground import Ground, ground
 
 WITHOUT_GROUND: dict[str, Callable[[float, int], str]] = {
@@ -19,6 +29,7 @@ CLAIMS: dict[str, Callable[[Ground, int], str]] = {
     "flight": flight.measure,
     "partitions": partitions.measure,
     "shapes": shapes.measure,
+    "nodes": nodes.measure,
 }
 _BY_NAME_ALONE = {"stage-a-table-fastest": stage_a_table.measure_fastest}
 

@@ -107,6 +107,16 @@ class Settings(BaseSettings):
     ray_address: str | None = Field(
         default=None, description="Address of the Ray head's GCS, `host:port`."
     )
+    node_provider: Literal["local", "ray-up", "kuberay"] = Field(
+        default="local",
+        description="What starts and ends Ray's nodes: `local` processes of this machine, hosts of"
+        " `ray-up`, pods of `kuberay`.",
+    )
+    ray_cluster: str | None = Field(
+        default=None,
+        description="The cluster of that provider: for `ray-up` the path of its file, for `kuberay`"
+        " `NAMESPACE/NAME` of its RayCluster.",
+    )
     auth: Literal["header"] = Field(
         default="header", description="How callers are identified; `header` believes X-Org-ID."
     )

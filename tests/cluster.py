@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psutil
@@ -16,12 +16,13 @@ Nodes = list[dict[str, Any]]
 class Operator:
     """A person who looks after the cluster of one stack."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], inside: Sequence[str] = ()) -> None:
         self.environment = environment
+        self._inside = inside
 
     def begin(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [STAGING, "cluster", *words],
+            [*self._inside, STAGING, "cluster", *words],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

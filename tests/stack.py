@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from unittest import mock
@@ -25,12 +25,15 @@ _PART_SECONDS = 60
 class RunningStack:
     """A stack in a state folder of its own; it ends when the tests' process does."""
 
-    def __init__(self, root: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: Path, settings: Mapping[str, str], *words: str, inside: Sequence[str] = ()
+    ) -> None:
+        """Start `staging up WORDS`; `inside` are the words that run a program somewhere else."""
         self.folder = StateFolder(root)
         self.environment = dict(os.environ) | {"STAGING_STATE_DIR": str(root)} | settings
         self.child: Child = start(
             Program(
-                [STAGING, "up", "--port", "0"],
+                [*inside, STAGING, "up", "--port", "0", *words],
                 root.parent / "up.log",
                 self.environment,
                 grace_seconds=60,

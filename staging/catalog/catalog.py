@@ -3,6 +3,7 @@
 from staging.catalog.acks import Acks
 from staging.catalog.amending import Amending
 from staging.catalog.attempts import Attempts
+from staging.catalog.backlog import Backlogs
 from staging.catalog.chunks import Chunks
 from staging.catalog.gauges import Gauging
 from staging.catalog.jobs import Jobs
@@ -32,6 +33,7 @@ class Catalog(
     Lifecycle,
     Purging,
     Gauging,
+    Backlogs,
     Migrations,
 ):
     """What the service knows and promises; safe to share between threads.

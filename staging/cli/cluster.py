@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from staging.cli.autoscale import app as autoscale
 from staging.cli.options import AsJson
-from staging.core.errors import InvalidValue
+from staging.cli.sizes import Yes, check_many
 from staging.core.nodes import Node, NodeState, scaling
 
 app = typer.Typer(
@@ -17,8 +18,8 @@ app = typer.Typer(
     add_completion=False,
     help="Show the Ray cluster, and make it larger or smaller.",
 )
+app.add_typer(autoscale, name="autoscale")
 
-_MANY_NODES = 16
 _JSON_FIELDS = ("node_id", "address", "state", "cpus", "partitions")
 NodeName = Annotated[
     str, typer.Argument(metavar="NODE", help="Its name, its id, or how the id begins.")
@@ -35,9 +36,6 @@ Deadline = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", help=f"Mean it, with more than {_MANY_NODES} nodes.")
-]
 
 
 @app.command()
@@ -81,13 +79,13 @@ def scale(
     """Have N nodes in all: add some, or drain those that read least."""
     from staging.cli.scaling import Change, Manner, change
 
-    _check_many(count, is_meant=yes)
+    check_many(count, is_meant=yes)
 
     def plan(found: Sequence[Node]) -> Change:
         way = scaling(found, count)
         return Change(add=way.add, cpus=cpus, drain=way.drain)
 
-    change(Manner(deadline, dry_run, as_json), plan)
+    change(Manner(deadline, dry_run, as_json, is_sizing=True), plan)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -104,10 +102,10 @@ def add(
     from staging.cli.scaling import Change, Manner, change
 
     def plan(found: Sequence[Node]) -> Change:
-        _check_many(count + sum(each.stays for each in found), is_meant=yes)
+        check_many(count + sum(each.stays for each in found), is_meant=yes)
         return Change(add=count, cpus=cpus)
 
-    change(Manner(deadline, dry_run, as_json), plan)
+    change(Manner(deadline, dry_run, as_json, is_sizing=True), plan)
 
 
 @app.command()
@@ -168,14 +166,7 @@ def show_nodes(found: Sequence[Node]) -> None:
 
 def _nodes() -> list[Node]:
     from staging.cli.stack import state_folder
-    from staging.local.local_nodes import LocalNodes
+    from staging.local.providers import node_provider
+    from staging.local.running import running_layout
 
-    return LocalNodes(state_folder()).nodes()
-
-
-def _check_many(count: int, *, is_meant: bool) -> None:
-    if count > _MANY_NODES and not is_meant:
-        raise InvalidValue(
-            f"{count} nodes on one machine are more than {_MANY_NODES}, and each takes some "
-            "300 MB; if that is meant: --yes"
-        )
+    return node_provider(running_layout(state_folder())).nodes()

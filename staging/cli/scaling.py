@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import typer
 
 from staging.core.nodes import Node, NodeProvider, NodeState
-from staging.local.errors import NodesLate, NodeStays, UnknownNode
+from staging.local.autoscale_orders import read_limits
+from staging.local.errors import AutoscaleIsOn, NodesLate, NodeStays, UnknownNode
 from staging.sources.nearest import nearest_names
 
 _POLL_SECONDS = 0.2
@@ -30,17 +31,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a command does its change: for real or not, in what time, and how it tells of it."""
+    """How a command does its change: for real or not, in what time, and how it tells of it.
+
+    What says how large the cluster is to be (`is_sizing`) is refused while the autoscaler is on.
+    """
 
     deadline: float
     is_dry: bool
     as_json: bool
+    is_sizing: bool = False
 
 
 def change(manner: Manner, plan: Callable[[Sequence[Node]], Change]) -> None:
     """Plan from the nodes of now, show the plan, carry it out, and show the nodes.
 
-    Raises ClusterBusy if another command is at it for too long, NodesLate if the nodes are.
+    Raises ClusterBusy if another command is at it for too long, NodesLate if the nodes are,
+    AutoscaleIsOn.
     """
     with _provider(manner) as provider:
         planned = plan(provider.nodes())
@@ -87,14 +93,15 @@ def say(line: str) -> None:
 @contextmanager
 def _provider(manner: Manner) -> Iterator[NodeProvider]:
     from staging.cli.stack import state_folder
-    from staging.local.local_nodes import LocalNodes
     from staging.local.node_orders import turn
+    from staging.local.providers import node_provider
     from staging.local.running import running_layout
 
-    folder = state_folder()
-    running_layout(folder)
-    with turn(folder, manner.deadline, say):
-        yield LocalNodes(folder)
+    layout = running_layout(state_folder())
+    with turn(layout.folder, manner.deadline, say):
+        if manner.is_sizing and read_limits(layout.folder) is not None:
+            raise AutoscaleIsOn()
+        yield node_provider(layout)
 
 
 def _told(planned: Change) -> Iterator[str]:

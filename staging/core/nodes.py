@@ -44,6 +44,10 @@ class NodeProvider(Protocol):
     all orders.  What was ordered already is not ordered twice.
     """
 
+    def check(self) -> None:
+        """Raise what keeps the nodes from being changed; nothing is asked of them."""
+        ...
+
     def nodes(self) -> list[Node]:
         """Give the head, then the others, then the dead."""
         ...

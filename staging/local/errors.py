@@ -69,6 +69,12 @@ class NodesLate(Unavailable):
     code = "nodes_late"
 
 
+class ProviderUnavailable(Unavailable):
+    """What starts and ends the nodes does not do it."""
+
+    code = "provider_unavailable"
+
+
 class NodeStays(StateConflict):
     """The node cannot be taken out of the cluster."""
 
@@ -76,6 +82,20 @@ class NodeStays(StateConflict):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, current_state="alive", allowed=[])
+
+
+class AutoscaleIsOn(StateConflict):
+    """The autoscaler says how many nodes there are."""
+
+    code = "autoscale_is_on"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the autoscaler says how many nodes there are; change its limits with staging cluster "
+            "autoscale on, or switch it off: staging cluster autoscale off",
+            current_state="on",
+            allowed=["autoscale"],
+        )
 
 
 class BadExisting(InvalidValue):

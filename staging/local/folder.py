@@ -66,6 +66,26 @@ class StateFolder:
         return self.run / "nodes.json"
 
     @property
+    def autoscale_file(self) -> Path:
+        """The limits that the autoscaler keeps to (autoscale_orders.py)."""
+        return self.run / "autoscale.json"
+
+    @property
+    def autoscale_report(self) -> Path:
+        """What the autoscaler last saw (autoscale_orders.py)."""
+        return self.run / "autoscale-report.json"
+
+    @property
+    def launch_wish(self) -> Path:
+        """The workers that a launched cluster is to have (launch_wish.py)."""
+        return self.run / "launch-wish.json"
+
+    @property
+    def launcher_file(self) -> Path:
+        """The operator's file of the launcher, with other numbers of workers."""
+        return self.run / "ray-cluster.yaml"
+
+    @property
     def logs(self) -> Path:
         """One log a part, and the supervisor's own."""
         return self.root / "logs"

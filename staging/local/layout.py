@@ -118,6 +118,8 @@ class Layout:
             "STAGING_TEMPORAL_ADDRESS": self.temporal_address,
             "STAGING_TEMPORAL_NAMESPACE": config.temporal_namespace,
             "STAGING_RAY_ADDRESS": self.ray_address,
+            "STAGING_NODE_PROVIDER": config.node_provider,
+            "STAGING_RAY_CLUSTER": _absolute(config) or "",
         }
 
     def environment(self) -> dict[str, str]:
@@ -146,6 +148,13 @@ class Layout:
         """Return the environment of Ray and so of the extraction tasks."""
         own = self.environment() | _LEAN_MALLOC
         return {name: value for name, value in own.items() if name not in _NOT_FOR_RAY}
+
+
+def _absolute(config: Settings) -> str | None:
+    """Give the cluster as other folders name it, too."""
+    if config.node_provider == "ray-up" and config.ray_cluster:
+        return str(Path(config.ray_cluster).absolute())
+    return config.ray_cluster
 
 
 def secret_environment(

@@ -24,6 +24,13 @@ class LocalNodes:
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
 
+    def check(self) -> None:
+        """Raise NodeStays where the nodes are not this stack's own."""
+        self._own_orders()
+
+    def own_autoscaler(self) -> None:
+        """Say that there is none: Ray's own would not know how to start a node here."""
+
     def nodes(self) -> list[Node]:
         """Give the head, the other living nodes, those that are to start, and the dead."""
         former = read_report(self._folder).former_ids

@@ -30,6 +30,22 @@ def drain_ray_node(layout: Layout, node_id: str, within: float, *, seconds: floa
     _ask(layout, "cluster.drain", node_id, f"{within:.3f}", seconds=seconds)
 
 
+def end_ray_node(layout: Layout, node_id: str, *, seconds: float) -> None:
+    """End a node now, with what it runs; idempotent.
+
+    Raises ClusterUnavailable if Ray does not answer in time.
+    """
+    _ask(layout, "cluster.end", node_id, seconds=seconds)
+
+
+def request_cpus(layout: Layout, cpus: int, *, seconds: float) -> None:
+    """Ask Ray's own autoscaler for so many CPUs in all, until another number is asked for.
+
+    Raises ClusterUnavailable if Ray does not answer in time.
+    """
+    _ask(layout, "cluster.request", str(cpus), seconds=seconds)
+
+
 def _ask(layout: Layout, module: str, *words: str, seconds: float) -> bytes:
     if not answers(layout.ray_address):
         raise ClusterUnavailable(f"no Ray cluster answers at {layout.ray_address}")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from staging.core.errors import StagingError
+from staging.local.autoscaler import Autoscaler
 from staging.local.board import Board
 from staging.local.errors import PartFailed, StackRunning
 from staging.local.fleet import Fleet
@@ -22,6 +23,7 @@ from staging.local.orphans import adopt_orphans
 from staging.local.parts import PARTS, Part
 from staging.local.ports import PortBook
 from staging.local.probes import NotReady
+from staging.local.providers import node_provider
 from staging.local.runfile import (
     RETRY_SIGNAL,
     PartState,
@@ -47,6 +49,7 @@ class Supervisor:
         self.failure: StagingError | None = None
         self.board = Board(layout.folder, first_run(layout), say)
         self.fleet = Fleet(layout, lambda: self.board.ready_pid("ray"), say)
+        self.autoscaler = Autoscaler(layout, node_provider(layout), say)
         self.keepers = [
             Keeper(part, layout, self.board, self._note_failure, self._ends_with(part))
             for part in PARTS
@@ -100,9 +103,9 @@ class Supervisor:
         by_name = {keeper.part.name: keeper for keeper in self.keepers}
         for keeper in self.keepers:
             keeper.start([by_name[name] for name in keeper.part.after if name in by_name])
-
         if "ray" in by_name:
             self.fleet.start()
+        self.autoscaler.start()
 
     def _ends_with(self, part: Part) -> Callable[[], None] | None:
         return self.fleet.end_all if part.name == "ray" else None
@@ -128,6 +131,7 @@ class Supervisor:
         failed = self.board.run.state is StackState.FAILED
         if not failed:
             self.board.stack(StackState.STOPPING)
+        self.autoscaler.stop()
         for keeper in reversed(self.keepers):
             if keeper.part.name == "ray":
                 self.fleet.stop()

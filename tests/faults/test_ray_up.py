@@ -1,0 +1,118 @@
+"""`ray-cluster.yaml` for real: launched over SSH, read on, grown, cut off and shrunk."""
+
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests import warehouse
+from tests.e2e.service import Service
+from tests.launched import Launched, launched
+from tests.ray_hosts import missing_programs
+from tests.rows import assert_same_rows
+
+_MISSING = missing_programs()
+if _MISSING is not None:
+    pytest.skip(_MISSING, allow_module_level=True)
+
+CHUNK = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def cluster(s3, postgres, dsn) -> Iterator[Launched]:
+    port = urlsplit(s3.endpoint).port
+    with launched(port, postgres.port, urlsplit(dsn).path[1:]) as one:
+        yield one
+
+
+def addresses(nodes):
+    return [each["address"] for each in nodes if each["state"] == "alive"]
+
+
+def test_rays_own_autoscaler_has_the_say_between_our_limits(cluster, longer_table):
+    network, operator = cluster.network, cluster.operator
+    head, host = network.address(0), network.address(1)
+    operator.until(lambda nodes: addresses(nodes) == [head, host])
+
+    operator.do("autoscale", "on", "--min", "1", "--max", "2", "--cool-down", "6")
+    operator.until(lambda nodes: addresses(nodes) == [head], seconds=120)
+    service = Service(cluster.stack.api_url)
+    table, expected = longer_table
+    source = {"connection": "warehouse", "table": table}
+    job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
+    operator.until(lambda nodes: any(is_reading(each, host) for each in nodes), seconds=120)
+    operator.do("autoscale", "off")
+
+    service.until_state(job_id, "staged", seconds=150)
+    assert_same_rows(service.read_by_link(job_id), expected, "id")
+    assert addresses(operator.nodes()) == [head, host]
+
+
+@pytest.fixture
+def long_table(dsn):
+    """A table that four readers take some 50 s for; its name and rows."""
+    name = f"long_{uuid.uuid4().hex}"
+    return name, warehouse.add_slow_table(dsn, name, 16 * warehouse.SLOW_ROWS)
+
+
+def test_a_host_is_added_and_another_lost_in_mid_job_and_no_row_is(cluster, long_table):
+    network, operator = cluster.network, cluster.operator
+    operator.until(lambda nodes: addresses(nodes) == [network.address(0), network.address(1)])
+    adding = operator.begin("add", "--deadline", "150")
+    assert adding.stderr is not None
+    assert adding.stderr.readline() == "adds 1 node, CPUs each: 1\n"
+    assert adding.stderr.readline() == "waits for 1 worker to start\n"
+    service = Service(cluster.stack.api_url)
+    table, expected = long_table
+    source = {"connection": "warehouse", "table": table}
+    job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
+    operator.until(lambda nodes: [bool(each["partitions"]) for each in nodes[:2]] == [True] * 2)
+
+    network.add()  # the host is switched on only now
+    operator.until(
+        lambda nodes: any(is_reading(each, network.address(2)) for each in nodes), seconds=120
+    )
+    network.hosts[1].kill()
+
+    assert adding.wait(30) == 0
+    assert service.job(job_id)["state"] == "running", "the job was over too early"
+    service.until_state(job_id, "staged", seconds=150)
+    assert_same_rows(service.read_by_link(job_id), expected, "id")
+    log = (cluster.stack.folder.logs / "worker.log").read_text()
+    assert any("attempt_failed" in line and job_id in line for line in log.splitlines())
+
+
+def is_reading(node, address):
+    return node["address"] == address and node["partitions"] > 0
+
+
+def test_a_lost_host_is_given_up_and_another_drained_for_good(cluster):
+    network, operator = cluster.network, cluster.operator
+
+    operator.do("scale", "2", "--deadline", "60")
+    assert addresses(operator.nodes()) == [network.address(0), network.address(2)]
+
+    drained = operator.do("drain", network.address(2), "--deadline", "60")
+    assert f"drains {network.address(2)}" in drained.stderr
+    assert addresses(operator.nodes()) == [network.address(0)]
+    assert operator.do("scale", "1").stderr == "nothing to do\n"
+
+
+def test_what_the_file_does_not_allow_and_a_launcher_that_fails_are_told(cluster):
+    operator, whole = cluster.operator, cluster.file.read_text()
+    try:
+        too_many = operator.run("scale", "4")
+        cluster.file.write_text(yaml.safe_dump(yaml.safe_load(whole) | {"cluster_name": "other"}))
+        unknown = operator.run("scale", "2")
+        cluster.file.write_text("provider: 3")
+        no_file = operator.run("scale", "2")
+    finally:
+        cluster.file.write_text(whole)
+
+    assert (too_many.returncode, unknown.returncode, no_file.returncode) == (2, 6, 2)
+    assert "3 workers are more than the 2 hosts" in too_many.stderr
+    assert "'other' was not launched from this machine" in unknown.stderr
+    assert "is no file of Ray's cluster launcher" in no_file.stderr
+    assert len(operator.nodes()) == 1
