@@ -23,13 +23,8 @@ _MISLEADING = {
     "ray": ("RAY_ADDRESS", "RAY_AUTH_TOKEN"),
 }
 """Variables of the caller's that would lead our processes past an embedded part."""
-_LEAN_MALLOC = {
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
-}
-"""An extraction has a few threads, and glibc an arena for each: 80 MB a task.  What it frees goes
-back to the system at once, and its thresholds do not grow by themselves (mallopt(3)): 25 MB."""
+_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""An extraction has a few threads; an arena for each cost 80 MB a task (glibc, malloc(3))."""
 _NOT_FOR_RAY = (
     "STAGING_CATALOG_URL",
     "STAGING_TICKET_KEY",
@@ -146,7 +141,7 @@ class Layout:
 
     def ray_environment(self) -> dict[str, str]:
         """Return the environment of Ray and so of the extraction tasks."""
-        own = self.environment() | _LEAN_MALLOC
+        own = self.environment() | _FEW_ARENAS
         return {name: value for name, value in own.items() if name not in _NOT_FOR_RAY}
 
 

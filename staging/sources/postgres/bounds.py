@@ -6,7 +6,8 @@ from typing import Any
 
 from staging.sources.postgres.pages import PageRange, Stride, strides
 
-_MOST_BATCH_ROWS = 122_880
+_MOST_BATCH_ROWS = 61_440
+"""Half a row group: one is read while the others are encoded."""
 _VECTOR_ROWS = 2048
 """DuckDB's unit: it reads no fewer rows than this at once."""
 _UNKNOWN_BATCH_ROWS = 16 * _VECTOR_ROWS
