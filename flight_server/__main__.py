@@ -7,6 +7,7 @@ import threading
 
 import structlog
 
+from flight_server.certificates import BadCertificates, tls_options
 from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
 from flight_server.wiring import build
@@ -26,12 +27,13 @@ def main() -> int:
     configure_logging(chosen.log_level)
     try:
         check_isolation()
-        listen = f"grpc://{chosen.listen_host}:{chosen.flight_port}"
+        listen = f"{chosen.flight_scheme}://{chosen.listen_host}:{chosen.flight_port}"
+        tls = tls_options(chosen)
         wiring = build(chosen)
-    except (ForeignRuntime, InsecureBind, MissingTicketKey) as wrong:
+    except (BadCertificates, ForeignRuntime, InsecureBind, MissingTicketKey) as wrong:
         print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
-    service = FlightService(listen, wiring)
+    service = FlightService(listen, wiring, tls)
     _log.info("flight.serving", listen=listen, advertised=wiring.desk.location)
     stop.wait()
     _stop(service)

@@ -1,7 +1,8 @@
 """The Flight service: each method parses, asks, and translates."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pyarrow as pa
 from pyarrow import flight
@@ -20,10 +21,10 @@ from staging.core.tickets import open_ticket
 class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no stubs
     """Serves the chunks of the catalog; live as soon as it is built."""
 
-    def __init__(self, listen: str, wiring: Wiring) -> None:
+    def __init__(self, listen: str, wiring: Wiring, tls: Mapping[str, Any]) -> None:
         hide_stacks()
         self._wiring = wiring
-        super().__init__(listen, middleware={MIDDLEWARE: IdentityFactory()})
+        super().__init__(listen, middleware={MIDDLEWARE: IdentityFactory()}, **tls)
 
     @guarded
     def list_flights(
