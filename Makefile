@@ -7,7 +7,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client
 CODE := api client cluster flight_server staging workflows tests benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench up down fmt format lint types imports openapi reference
+.PHONY: help setup demo test check bench soak up down fmt format lint types imports openapi reference
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -64,3 +64,6 @@ reference: $(STAMP) ## Write the pages of settings, commands and types anew
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks
+
+soak: $(BENCH_STAMP) ## Let 50 readers come and go for MINUTES (10), and see that Flight holds nothing
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
