@@ -7,10 +7,10 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client
 CODE := api client cluster flight_server staging workflows tests benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak up down fmt format lint types imports openapi reference
+.PHONY: help setup demo test test-postgres check bench soak up down fmt format lint types imports openapi reference picture
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 $(STAMP): pyproject.toml client/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,6 +37,9 @@ down: $(STAMP) ## Stop the embedded stack
 test: $(STAMP) ## Run all tests
 	$(BIN)/pytest
 
+test-postgres: $(STAMP) ## Run the tests of the whole stack on a catalog in Postgres
+	STAGING_TEST_CATALOG=postgres $(BIN)/pytest tests/e2e tests/faults
+
 check: format lint types imports test ## Everything that CI checks
 
 format: $(STAMP) ## Check the format
@@ -58,9 +61,13 @@ fmt: $(STAMP) ## Format the code
 openapi: $(STAMP) ## Write docs/openapi.json anew
 	$(BIN)/python -m api.openapi
 
-reference: $(STAMP) ## Write the pages of settings, commands and types anew
+reference: $(STAMP) ## Write the pages of settings, commands, types and metrics anew
 	$(BIN)/python -m staging.cli.reference
 	$(BIN)/python -m tests.type_matrix
+	$(BIN)/python -m tests.metrics_page
+
+picture: $(STAMP) ## Take the README's picture of the console anew
+	CONSOLE_PICTURE=docs/images/console.png $(BIN)/pytest tests/e2e/test_console.py -k cancelled
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks

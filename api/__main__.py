@@ -9,8 +9,9 @@ import uvicorn
 from api.app import create_app
 from api.watching import Watch
 from api.wiring import build
-from staging.logs import configure_logging
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
+from staging.tracing import TracingMissing, start_tracing
 
 _GRACE_SECONDS = 5
 
@@ -31,10 +32,12 @@ class _Server(uvicorn.Server):
 def main() -> int:
     """Serve until SIGTERM or SIGINT; give 0, 1 if it cannot listen, 2 if it is not set up."""
     chosen = settings()
-    configure_logging(chosen.log_level)
+    configure_logging(chosen.log_level, chosen.secrets)
+    log_crashes()
     try:
         host, wiring = chosen.listen_host, build(chosen)
-    except (InsecureBind, MissingTicketKey) as wrong:
+        start_tracing("api", chosen.trace_endpoint)
+    except (InsecureBind, MissingTicketKey, TracingMissing) as wrong:
         print(f"api: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
     config = uvicorn.Config(
@@ -42,6 +45,7 @@ def main() -> int:
         host=host,
         port=chosen.port,
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=False,

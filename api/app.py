@@ -11,7 +11,7 @@ from api.documentation import document
 from api.edge import Edge
 from api.methods import Methods, allowed_methods
 from api.problems import install_problems
-from api.routes import chunks, connections, jobs, service
+from api.routes import chunks, connections, console, jobs, service
 from api.wiring import Wiring
 
 
@@ -19,7 +19,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     """Make the application; it closes the wiring's catalog when it shuts down."""
     app = routed_app()
     app.state.wiring = wiring
-    app.state.allowed_methods = allowed_methods(app.openapi()["paths"])
+    app.state.allowed_methods = allowed_methods(app.openapi()["paths"] | console.PATHS)
     install_problems(app)
     app.add_middleware(Methods, allow=app.state.allowed_methods)
     app.add_middleware(BodyLimit)
@@ -42,6 +42,7 @@ def routed_app() -> FastAPI:
         prefixed.include_router(noun.router)
     app.include_router(prefixed)
     app.include_router(service.router)
+    app.include_router(console.router)
     document(app)
     return app
 

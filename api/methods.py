@@ -1,8 +1,7 @@
 """HEAD, OPTIONS and the Allow header, for every path at once (RFC 9110, section 9.3)."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
 from starlette.responses import Response
@@ -15,8 +14,8 @@ AllowedMethods = Callable[[str], str]
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 
 
-def allowed_methods(paths: Mapping[str, Mapping[str, Any]]) -> AllowedMethods:
-    """Read from OpenAPI's `paths` which methods each path takes."""
+def allowed_methods(paths: Mapping[str, Iterable[str]]) -> AllowedMethods:
+    """Read from OpenAPI's `paths`, or others like them, which methods each path takes."""
     table = [(compile_path(path)[0], frozenset(methods)) for path, methods in paths.items()]
 
     def allow(path: str) -> str:

@@ -12,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
+from staging.build import tell_build
 from staging.catalog import Catalog
 from staging.core.errors import CatalogUnavailable
 
@@ -26,21 +27,22 @@ class Metrics:
     """The metrics of one API process."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        self._registry.register(_CatalogCounts(catalog))
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_CatalogCounts(catalog))
+        tell_build(self.registry)
         self._requests = Counter(
             "staging_http_requests",
             "Requests answered, by route below the prefix; status 499: the caller went away.",
             ("method", "route", "status"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "staging_http_request_seconds",
             "Time from a request to the end of its answer; long polls wait on purpose.",
             ("method", "route"),
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def observe(self, scope: Scope, status: int | None, seconds: float) -> None:
@@ -53,7 +55,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write everything down, asking the catalog."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 class _CatalogCounts(Collector):
@@ -81,6 +83,14 @@ class _CatalogCounts(Collector):
         for state, count in found.jobs.items():
             jobs.add_metric([state], count)
         yield jobs
+        oldest = GaugeMetricFamily(
+            "staging_oldest_job_moved_timestamp_seconds",
+            "When the job that is longest in a state came into it.",
+            labels=["state"],
+        )
+        for state, moved_at in found.oldest_moved_at.items():
+            oldest.add_metric([state], moved_at.timestamp())
+        yield oldest
         yield _gauge(
             "staging_partitions_running", "Partitions being read now.", found.partitions_running
         )

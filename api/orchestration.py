@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from staging.core.contracts import TASK_QUEUE, WORKFLOW, Signal
 from staging.core.errors import OrchestrationUnavailable
+from staging.temporal_tracing import tracing_interceptors
 
 PATIENCE = timedelta(seconds=2)
 _log = structlog.get_logger(__name__)
@@ -74,7 +75,11 @@ class TemporalOrchestration:
         """Give the client; a lazy one reaches for the network only when it is used."""
         if self._client is None:
             self._client = await Client.connect(
-                self._address, namespace=self._namespace, lazy=True, connect_timeout=PATIENCE
+                self._address,
+                namespace=self._namespace,
+                interceptors=tracing_interceptors(),
+                lazy=True,
+                connect_timeout=PATIENCE,
             )
         return self._client
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.high_water import HighWater
+from cluster.write_behind import write_behind
 from staging.core.chunks import Failure, Receipt, StoredChunk, object_key
 from staging.core.errors import StagingError
 from staging.core.manifest import Snapshot
@@ -39,6 +40,8 @@ class ExtractRequest:
     on_unrepresentable: str
     parquet: ParquetOptions
     store: StoreConfig
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """What carries the span of the step that started it."""
 
 
 @cache
@@ -54,7 +57,7 @@ class Extraction:
         self._request = request
         self._reading: Reading | None = None
         self._cancelled = threading.Event()
-        self._seconds = {"read": 0.0, "encode": 0.0, "upload": 0.0}
+        self._seconds = dict.fromkeys(("read", "wait", "encode", "upload"), 0.0)
 
     def run(self) -> Receipt | Failure:
         """Read, write and upload; every failure is a value, none is raised."""
@@ -74,7 +77,7 @@ class Extraction:
             self._reading.cancel()
 
     def _receipt(self) -> Receipt:
-        request, began = self._request, time.monotonic()
+        request = self._request
         incremental = request.spec.incremental
         water = HighWater(incremental.column if incremental else None)
         schema = pa.ipc.read_schema(pa.py_buffer(request.arrow_schema))
@@ -82,10 +85,9 @@ class Extraction:
             self._reading = reading
             if self._cancelled.is_set():
                 raise ReadCancelled("the attempt was told to stop")
-            chunks = tuple(self._store(water.through(self._timed(reading)), schema))
+            batches = water.through(self._timed(reading, "read"))
+            chunks = write_behind(batches, lambda taken: self._stored(taken, schema))
             nulled = dict(reading.nulled)
-        spent = time.monotonic() - began
-        self._seconds["encode"] = spent - self._seconds["read"] - self._seconds["upload"]
         return Receipt(
             request.attempt,
             chunks,
@@ -106,6 +108,15 @@ class Extraction:
             on_unrepresentable=request.on_unrepresentable,
         )
 
+    def _stored(
+        self, batches: Iterator[pa.RecordBatch], schema: pa.Schema
+    ) -> tuple[StoredChunk, ...]:
+        began = time.monotonic()
+        chunks = tuple(self._store(self._timed(batches, "wait"), schema))
+        spent = time.monotonic() - began
+        self._seconds["encode"] = spent - self._seconds["wait"] - self._seconds["upload"]
+        return chunks
+
     def _store(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[StoredChunk]:
         store, unique = _store_at(self._request.store), uuid.uuid4().hex
         with tempfile.TemporaryDirectory(prefix="staging-") as folder:
@@ -124,12 +135,12 @@ class Extraction:
         self._seconds["upload"] += time.monotonic() - began
         return StoredChunk(key, file.row_count, file.byte_count, file.sha256)
 
-    def _timed(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        batches = iter(reading)
+    def _timed(self, batches: Iterable[pa.RecordBatch], stage: str) -> Iterator[pa.RecordBatch]:
+        rest = iter(batches)
         while True:
             began = time.monotonic()
-            batch = next(batches, None)
-            self._seconds["read"] += time.monotonic() - began
+            batch = next(rest, None)
+            self._seconds[stage] += time.monotonic() - began
             if batch is None:
                 return
             yield batch

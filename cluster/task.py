@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import ray
 
+from cluster.attempt_log import logged
 from cluster.extract import Extraction, ExtractRequest
 from staging.core.chunks import Failure, Receipt
 
@@ -35,7 +36,7 @@ def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
 
     def extract() -> None:
         try:
-            outcomes.append(extraction.run())
+            outcomes.append(logged(request, extraction.run))
         finally:
             ended.set()
 

@@ -11,10 +11,16 @@ from flight_server.certificates import BadCertificates, tls_options
 from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
 from flight_server.wiring import build
-from staging.logs import configure_logging
+from staging.exposition import MetricsPortTaken, show_metrics
+from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
+from staging.tracing import TracingMissing, start_tracing
 
 _STOP_SECONDS = 5.0
+_NOT_SET_UP = (
+    *(BadCertificates, ForeignRuntime, InsecureBind),
+    *(MetricsPortTaken, MissingTicketKey, TracingMissing),
+)
 _log = structlog.get_logger("flight_server")
 
 
@@ -24,13 +30,16 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     chosen = settings()
-    configure_logging(chosen.log_level)
+    configure_logging(chosen.log_level, chosen.secrets)
+    log_crashes()
     try:
         check_isolation()
         listen = f"{chosen.flight_scheme}://{chosen.listen_host}:{chosen.flight_port}"
         tls = tls_options(chosen)
         wiring = build(chosen)
-    except (BadCertificates, ForeignRuntime, InsecureBind, MissingTicketKey) as wrong:
+        start_tracing("flight", chosen.trace_endpoint)
+        show_metrics(wiring.metrics.registry, chosen.listen_host, chosen.flight_metrics_port)
+    except _NOT_SET_UP as wrong:
         print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
     service = FlightService(listen, wiring, tls)

@@ -39,11 +39,17 @@ class Cache:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
+        self.evicted_count = 0
         self._folder = folder
         self._lock = threading.Lock()
         self._files: OrderedDict[Portion, CacheFile] = OrderedDict()
         self._used_bytes = 0
         self._too_large: set[Portion] = set()
+
+    @property
+    def used_bytes(self) -> int:
+        """What the files hold, those being written included."""
+        return self._used_bytes
 
     def open(self, portion: Portion) -> pa.Table | None:
         """Map the portion, or the whole chunk narrowed to it; None if neither is there, whole."""
@@ -116,6 +122,7 @@ class Cache:
                 raise CannotKeep("it is larger than the whole cache")
             while self._files and self._used_bytes + more_bytes > self.limit_bytes:
                 self._remove(next(iter(self._files)))
+                self.evicted_count += 1
             if self._used_bytes + more_bytes > self.limit_bytes:
                 raise CannotKeep("other chunks are being written, and fill the cache")
             self._used_bytes += more_bytes

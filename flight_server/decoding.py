@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
+from prometheus_client import Histogram
 
 from flight_server.build import Build
 from flight_server.cache import Cache, Portion
@@ -18,8 +19,9 @@ _DECODES = max(4, os.cpu_count() or 1)
 class Decoding:
     """The builds that run or wait for their turn."""
 
-    def __init__(self, fetcher: Fetcher, cache: Cache) -> None:
+    def __init__(self, fetcher: Fetcher, cache: Cache, seconds: Histogram) -> None:
         self._fetcher = fetcher
+        self._seconds = seconds
         self._cache = cache
         self._lock = threading.Lock()
         self._builds: dict[Portion, Build] = {}
@@ -53,6 +55,7 @@ class Decoding:
                 del self._builds[build.portion]
                 build.abandon()
                 return
-        build.run(self._fetcher, self._cache, self._groups)
+        with self._seconds.time():
+            build.run(self._fetcher, self._cache, self._groups)
         with self._lock:
             del self._builds[build.portion]

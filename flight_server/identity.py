@@ -1,6 +1,6 @@
 """Check who calls, on every call, before any method runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pyarrow import flight
 
@@ -19,16 +19,19 @@ class IdentityMiddleware(flight.ServerMiddleware):  # type: ignore[misc]  # pyar
 
 
 class IdentityFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
-    """Refuse calls whose identity headers are malformed or given twice."""
+    """Refuse calls whose identity headers are malformed or given twice, and tell of each."""
+
+    def __init__(self, on_refused: Callable[[flight.CallInfo], None]) -> None:
+        self._on_refused = on_refused
 
     def start_call(
         self, info: flight.CallInfo, headers: Mapping[str, Sequence[str | bytes]]
     ) -> IdentityMiddleware:
         """Read x-org-id and x-user-id, which gRPC gives in lower case."""
-        del info
         try:
             identity = read_identity(_single(headers, "x-org-id"), _single(headers, "x-user-id"))
         except BadIdentity as malformed:
+            self._on_refused(info)
             raise refusal(malformed) from None
         return IdentityMiddleware(identity)
 

@@ -11,11 +11,14 @@ from flight_server.actions import ACTIONS, Call
 from flight_server.errors import Unimplemented, guarded, hide_stacks, without_flight_errors
 from flight_server.flights import flight_of, job_schema, listed_flight, selected_chunks
 from flight_server.identity import MIDDLEWARE, IdentityFactory, caller
+from flight_server.metrics import TALLY, TallyFactory, tally_of
 from flight_server.readable import check_readable
 from flight_server.selection import read_criteria, read_descriptor
+from flight_server.streams import Reader
 from flight_server.wiring import Wiring
-from staging.core.errors import ForeignTicket, Gone, InvalidValue
+from staging.core.errors import ForeignTicket, Gone, InvalidValue, TooBusy
 from staging.core.tickets import open_ticket
+from staging.storage.slots import Slot
 
 
 class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no stubs
@@ -24,7 +27,10 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
     def __init__(self, listen: str, wiring: Wiring, tls: Mapping[str, Any]) -> None:
         hide_stacks()
         self._wiring = wiring
-        super().__init__(listen, middleware={MIDDLEWARE: IdentityFactory()}, **tls)
+        # Arrow ends no middleware that began before another refused, so the tally comes last.
+        identity = IdentityFactory(wiring.metrics.call_refused)
+        middleware = {MIDDLEWARE: identity, TALLY: TallyFactory(wiring.metrics)}
+        super().__init__(listen, middleware=middleware, **tls)
 
     @guarded
     def list_flights(
@@ -69,6 +75,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
         """Stream the chunk that a ticket names."""
         now, wiring, identity = datetime.now(UTC), self._wiring, caller(context)
         ticket = open_ticket(given.ticket, wiring.keys, now)
+        tally_of(context).tell(job_id=ticket.job_id, chunk_id=ticket.chunk_id)
         if identity.is_claimed and identity.org_id != ticket.org_id:
             raise ForeignTicket()
         job = wiring.catalog.job(ticket.org_id, ticket.job_id)
@@ -78,10 +85,16 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
         except Gone:
             wiring.streams.cache.drop(lambda portion: portion.chunk_id == chunk.chunk_id)
             raise
-        with wiring.slots.take() as slot:
-            return wiring.streams.open(
-                job, chunk, ticket.columns, slot, lambda: _check_wanted(context)
-            )
+        with self._slot() as slot:
+            reader = Reader(slot, tally_of(context), lambda: _check_wanted(context))
+            return wiring.streams.open(job, chunk, ticket.columns, reader)
+
+    def _slot(self) -> Slot:
+        try:
+            return self._wiring.slots.take()
+        except TooBusy:
+            self._wiring.metrics.refused.inc()
+            raise
 
     @guarded
     def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from flight_server.cache import Cache
 from flight_server.decoding import Decoding
 from flight_server.endpoints import Desk
 from flight_server.fetch import Fetcher
+from flight_server.metrics import FlightMetrics
 from flight_server.prefetch import Prefetch
 from flight_server.streams import Streams
 from flight_server.sweep import Sweep
@@ -27,6 +28,7 @@ class Wiring:
     streams: Streams
     slots: Slots
     desk: Desk
+    metrics: FlightMetrics
     keys: tuple[bytes, ...] = field(repr=False)
     """Those whose tickets are taken."""
 
@@ -36,15 +38,18 @@ def build(settings: Settings) -> Wiring:
     desk = Desk(settings.ticket_key_bytes, settings.effective_flight_location, settings.purge_grace)
     catalog = Catalog.open(settings.effective_catalog_url)
     cache = _empty_cache(settings)
-    decoding = Decoding(Fetcher(ObjectStore(StoreConfig.from_settings(settings))), cache)
+    metrics = FlightMetrics(cache)
+    fetcher = Fetcher(ObjectStore(StoreConfig.from_settings(settings)))
+    decoding = Decoding(fetcher, cache, metrics.decode_seconds)
     prefetch = Prefetch(catalog, decoding, settings.purge_grace)
     prefetch.start()
     Sweep(catalog, cache, settings.purge_grace).start()
     return Wiring(
         catalog=catalog,
-        streams=Streams(cache, decoding, prefetch),
+        streams=Streams(cache, decoding, prefetch, metrics),
         slots=Slots(settings.flight_max_streams),
         desk=desk,
+        metrics=metrics,
         keys=settings.accepted_ticket_keys,
     )
 

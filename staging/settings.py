@@ -1,12 +1,14 @@
 """The only reader of the environment: every setting, its unit, default and range."""
 
+import os
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import DirectoryPath, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,7 +28,9 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default=Path.home() / ".local/state/staging", description="All state of the embedded stack."
     )
-    host: str = Field(default="127.0.0.1", description="Address the API and Flight listen on.")
+    host: str = Field(
+        default="127.0.0.1", description="Address the API, Flight and the metrics listen on."
+    )
     port: int = Field(default=8003, ge=1, le=65535, description="Port of the API.")
     flight_port: int = Field(default=8815, ge=1, le=65535, description="Port of Arrow Flight.")
     flight_public_location: str | None = Field(
@@ -59,6 +63,24 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         description="Most that Flight keeps there, none at 0; default: a fifth of the free disk.",
+    )
+    flight_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port on which Flight shows its metrics, on STAGING_HOST; default: none.",
+    )
+    worker_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port on which the worker shows its metrics, on STAGING_HOST; default: none.",
+    )
+    temporal_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port on which the worker shows those of Temporal's SDK; default: none.",
     )
     connections: Path = Field(
         default=Path("connections.toml"), description="Path of connections.toml."
@@ -107,8 +129,18 @@ class Settings(BaseSettings):
         ge=0,
         description="A part of the embedded stack that was ready for so long may fail anew.",
     )
+    secrets_dir: DirectoryPath | None = Field(
+        default=None,
+        description="Folder of files that are named like these variables and hold the values of"
+        " those that the environment does not set.",
+    )
     ready_file: Path | None = Field(
         default=None, description="File that the worker touches once it polls and Ray answers."
+    )
+    trace_endpoint: str | None = Field(
+        default=None,
+        description="OTLP/HTTP endpoint that traces are sent to, `http://host:4318`; needs the"
+        " extra `otel`; default: no traces.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
@@ -136,6 +168,19 @@ class Settings(BaseSettings):
         """The keys whose tickets are taken, the signing one first; raises MissingTicketKey."""
         before = self.previous_ticket_key.get_secret_value() if self.previous_ticket_key else ""
         return (self.ticket_key_bytes, *([before.encode()] if before else []))
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """What must never be logged: keys, and the password in the catalog's URL."""
+        keys = (self.ticket_key, self.previous_ticket_key)
+        password = urlsplit(self.catalog_url or "").password
+        return (
+            *(key.get_secret_value() for key in keys if key is not None),
+            password,
+            None if password is None else unquote(password),
+            os.environ.get("AWS_SECRET_ACCESS_KEY"),
+            os.environ.get("AWS_SESSION_TOKEN"),
+        )
 
     @property
     def effective_catalog_url(self) -> str:
@@ -185,5 +230,8 @@ def is_loopback(host: str) -> bool:
 
 @cache
 def settings() -> Settings:
-    """Read the environment, once a process."""
-    return Settings()
+    """Read the environment and the folder of secrets that it names, once a process."""
+    chosen = Settings()
+    if chosen.secrets_dir is None:
+        return chosen
+    return Settings(_secrets_dir=chosen.secrets_dir)  # type: ignore[call-arg]  # no field, but taken

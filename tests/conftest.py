@@ -21,7 +21,7 @@ from staging.local.ports import PortBook, free_port
 from staging.local.postgres import EmbeddedPostgres, temporary_postgres
 from staging.local.seaweed import BUCKET, PREFERRED, SeaweedPorts, seaweed
 from staging.storage.objects import ObjectStore, StoreConfig
-from tests import shelves, warehouse
+from tests import postgres_catalog, shelves, warehouse
 from tests.e2e import connections
 from tests.firebird_file import shared_by_processes
 from tests.mariadb import MariaDb, temporary_mariadb
@@ -134,6 +134,8 @@ def stack(
         "STAGING_RESTART_RESET_SECONDS": "5",
     }
     settings |= connections.SECRETS | shared_by_processes(stack_folder / "firebird")
+    if postgres_catalog.IS_ASKED_FOR:
+        settings["STAGING_CATALOG_URL"] = postgres_catalog.new_database(postgres)
     running = RunningStack(stack_folder / "state", settings)
     yield running
     running.stop()

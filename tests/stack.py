@@ -12,6 +12,7 @@ import psutil
 
 from staging.local.child import Child, Program, start
 from staging.local.folder import StateFolder
+from staging.local.layout import Layout
 from staging.local.runfile import PartState, PartStatus, Run, StackState, read_run
 from staging.local.running import layout_of
 from staging.storage.objects import ObjectStore, StoreConfig
@@ -73,6 +74,11 @@ class RunningStack:
             assert time.monotonic() < deadline, self.run
             time.sleep(0.05)
 
+    @property
+    def layout(self) -> Layout:
+        """Where everything of the stack is."""
+        return layout_of(self.folder, self.run)
+
     def object_keys(self, prefix: str = "") -> list[str]:
         """The keys in the bucket now."""
         return [found.key for found in self._store.list(prefix)]
@@ -82,7 +88,7 @@ class RunningStack:
 
     @cached_property
     def _store(self) -> ObjectStore:
-        layout = layout_of(self.folder, self.run)
+        layout = self.layout
         config = layout.settings
         with mock.patch.dict(os.environ, layout.environment()):  # boto3 takes its keys from there
             return ObjectStore(

@@ -100,8 +100,6 @@ class JobActivities:
         standing = self._parts.standing(job_id)
         _log.info(
             "step_done",
-            job_id=job_id,
-            step=activity.info().activity_type,
             state=standing.state.value,
             partitions_done=standing.partitions_done,
             partitions_total=standing.partitions_total,

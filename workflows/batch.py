@@ -17,6 +17,7 @@ from staging.core.manifest import SnapshotClass
 from staging.core.partitions import Attempt, Partition
 from staging.sources.connections import Connection
 from staging.storage.parquet import parquet_options
+from staging.tracing import carried
 from workflows.clock import now
 from workflows.outcomes import settle
 from workflows.parts import Parts
@@ -47,12 +48,14 @@ def stage_batch(parts: Parts, job_id: str) -> None:
     if not keep_snapshot(parts, job_id):
         return
     batch = Batch(parts, job_id, term)
-    try:
-        batch.run()
-    except StaleAttempt:
-        _log.info("staging_term_over", job_id=job_id, term=term)
-    finally:
-        batch.dispatch.stop()
+    with parts.metrics.progress.of(job_id):
+        try:
+            batch.run()
+        except StaleAttempt:
+            _log.info("staging_term_over", job_id=job_id, term=term)
+        finally:
+            parts.metrics.attempts_stopped(len(batch.dispatch))
+            batch.dispatch.stop()
 
 
 def keep_snapshot(parts: Parts, job_id: str) -> bool:
@@ -145,6 +148,7 @@ class Batch:
             doublings = min(self._ran_out[partition.partition_id], _MOST_DOUBLINGS)
             self.dispatch.start(self._request(partition, attempt), _TASK_BYTES << doublings)
         self._started += len(begun)
+        self._parts.metrics.attempts_started(len(begun))
 
     def _wait(self) -> list[Outcome]:
         if len(self.dispatch) == 0:
@@ -176,6 +180,7 @@ class Batch:
             on_unrepresentable=job.options.on_unrepresentable,
             parquet=parquet_options(job.options),
             store=self._parts.store_config,
+            trace=carried(),
         )
 
 

@@ -52,18 +52,18 @@ def _translated(
 ) -> Callable[Concatenate[Owner, Params], Result]:
     @functools.wraps(step)
     def edge(self: Owner, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
-        try:
-            return step(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001  # the process edge: all errors are translated here
-            _log.warning(
-                "step_failed",
-                step=activity.info().activity_type,
-                workflow_id=activity.info().workflow_id,
-                attempt=activity.info().attempt,
-                error=_code(error),
-                exc_info=not isinstance(error, StagingError),
-            )
-            raise _application_error(error, non_retryable=is_final(error)) from None
+        info = activity.info()
+        told = {"job_id": info.workflow_id, "step": info.activity_type, "step_try": info.attempt}
+        with structlog.contextvars.bound_contextvars(**told):
+            try:
+                return step(self, *args, **kwargs)
+            except Exception as error:  # noqa: BLE001  # the process edge: all errors are translated here
+                _log.warning(
+                    "step_failed",
+                    error=_code(error),
+                    exc_info=not isinstance(error, StagingError),
+                )
+                raise _application_error(error, non_retryable=is_final(error)) from None
 
     return edge
 

@@ -5,8 +5,9 @@ They run in every worker; each round is idempotent, so two workers do no harm.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -16,7 +17,9 @@ from temporalio.service import RPCError
 
 from staging.core.contracts import TASK_QUEUE, WORKFLOW, Signal
 from staging.core.errors import StagingError
+from staging.storage.objects import StoredObject
 from workflows.clock import now
+from workflows.metrics import WorkerMetrics
 from workflows.parts import Parts
 
 _RECONCILE_SECONDS = 2.0
@@ -65,6 +68,7 @@ class Reconciler:
             start_signal=Signal.TTL_CHANGED,
             rpc_timeout=timedelta(seconds=5),
         )
+        self._parts.metrics.job_woken()
         _log.info("job_woken", job_id=job_id)
 
 
@@ -76,17 +80,30 @@ def tidy(parts: Parts) -> None:
 
 def collect_garbage(parts: Parts) -> int:
     """Delete the objects of ended attempts and unfinished uploads; gives how many objects."""
-    deleted = 0
+    deleted = seen = seen_bytes = 0
     listed = parts.store.list()
     while page := list(islice(listed, _GARBAGE_PAGE)):
-        keys = [found.key for found in page if now() - found.modified_at > parts.garbage_grace]
-        garbage = parts.catalog.garbage_keys(keys, now=now(), grace=parts.garbage_grace)
-        parts.store.delete(garbage)
-        deleted += len(garbage)
+        seen, seen_bytes = seen + len(page), seen_bytes + sum(each.byte_count for each in page)
+        deleted += _delete_garbage(parts, page)
     parts.store.abort_unfinished_uploads(now() - _UPLOAD_AGE)
+    parts.metrics.bucket_seen(seen, seen_bytes)
     if deleted:
         _log.info("garbage_deleted", objects=deleted)
     return deleted
+
+
+def _delete_garbage(parts: Parts, page: Sequence[StoredObject]) -> int:
+    sizes = {
+        found.key: found.byte_count
+        for found in page
+        if now() - found.modified_at > parts.garbage_grace
+    }
+    garbage = parts.catalog.garbage_keys(list(sizes), now=now(), grace=parts.garbage_grace)
+    byte_count = sum(sizes[key] for key in garbage)
+    parts.metrics.garbage_found(len(garbage), byte_count)
+    parts.store.delete(garbage)
+    parts.metrics.garbage_deleted(len(garbage), byte_count)
+    return len(garbage)
 
 
 def release_unwanted_snapshots(parts: Parts) -> None:
@@ -102,21 +119,25 @@ async def run_loops(parts: Parts, client: Client) -> None:
     janitor_seconds = min(
         _JANITOR_LONGEST_SECONDS, max(1.0, parts.garbage_grace.total_seconds() / 2)
     )
+    every = partial(_every, parts.metrics)
     await asyncio.gather(
-        _every(_RECONCILE_SECONDS, "reconcile", reconciler.round),
-        _every(janitor_seconds, "janitor", lambda: asyncio.to_thread(tidy, parts)),
-        _every(
-            _SNAPSHOT_SECONDS,
+        every("reconcile", _RECONCILE_SECONDS, reconciler.round),
+        every("janitor", janitor_seconds, lambda: asyncio.to_thread(tidy, parts)),
+        every(
             "snapshots",
+            _SNAPSHOT_SECONDS,
             lambda: asyncio.to_thread(release_unwanted_snapshots, parts),
         ),
     )
 
 
-async def _every(seconds: float, name: str, one_round: Callable[[], Awaitable[object]]) -> None:
+async def _every(
+    metrics: WorkerMetrics, name: str, seconds: float, one_round: Callable[[], Awaitable[object]]
+) -> None:
     while True:
         try:
-            await one_round()
+            with metrics.round(name):
+                await one_round()
         except (StagingError, RPCError) as failed:
             _log.warning("round_failed", loop=name, error=type(failed).__name__)
         await asyncio.sleep(seconds)

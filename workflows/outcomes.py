@@ -59,10 +59,13 @@ def settle(parts: Parts, outcome: Outcome, failures_before: int) -> None:
     `failures_before` is how often the partition failed before this attempt.
     Raises PartitionFailed when the partition cannot be read, however often it is tried.
     """
-    if isinstance(outcome, Receipt):
-        _publish(parts, outcome)
-    else:
-        _fail(parts, outcome, failures_before)
+    attempt = outcome.attempt
+    told = {"partition_id": attempt.partition_id, "attempt": attempt.fence}
+    with structlog.contextvars.bound_contextvars(**told):
+        if isinstance(outcome, Receipt):
+            _publish(parts, outcome)
+        else:
+            _fail(parts, outcome, failures_before)
 
 
 def _publish(parts: Parts, receipt: Receipt) -> None:
@@ -70,13 +73,15 @@ def _publish(parts: Parts, receipt: Receipt) -> None:
     try:
         count = parts.catalog.publish_partition(receipt, now=now())
     except StaleAttempt:
-        _log.info("stale_receipt", attempt=attempt.name)
+        parts.metrics.attempt_stale()
+        _log.info("stale_receipt")
     except SourceChanged as changed:
+        parts.metrics.attempt_failed(changed.code)
         raise PartitionFailed(changed.code, changed.detail, attempt.partition_id) from None
     else:
+        parts.metrics.attempt_published(receipt)
         _log.info(
             "partition_published",
-            attempt=attempt.name,
             chunks=count,
             rows=receipt.row_count,
             seconds=dict(receipt.seconds),
@@ -86,7 +91,8 @@ def _publish(parts: Parts, receipt: Receipt) -> None:
 def _fail(parts: Parts, failure: Failure, failures_before: int) -> None:
     patience = _PATIENCE.get(failure.code, _UNKNOWN if failure.is_retryable else _NONE)
     attempt = failure.attempt
-    _log.warning("attempt_failed", attempt=attempt.name, code=failure.code, detail=failure.detail)
+    parts.metrics.attempt_failed(failure.code)
+    _log.warning("attempt_failed", code=failure.code, detail=failure.detail)
     at = now()
     failures = parts.catalog.fail_attempt(
         failure,

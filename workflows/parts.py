@@ -11,11 +11,12 @@ from staging.core.jobs import Job
 from staging.sources.connections import Connection, Connections
 from staging.storage.objects import ObjectStore, StoreConfig
 from workflows.clock import now
+from workflows.metrics import WorkerMetrics
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The four things outside, and the two graces."""
+    """The four things outside, the two graces, and what counts."""
 
     catalog: Catalog
     connections: Connections
@@ -23,6 +24,7 @@ class Parts:
     store_config: StoreConfig
     session: RaySession
     holders: SnapshotHolders
+    metrics: WorkerMetrics
     purge_grace: timedelta
     garbage_grace: timedelta
 

@@ -14,11 +14,14 @@ from staging.settings import Settings
 from staging.sources.connections import Connections
 from staging.storage.objects import ObjectStore, StoreConfig
 from workflows.activities import JobActivities
+from workflows.budgets import Budgets
 from workflows.job import StagingJob
+from workflows.metrics import WorkerMetrics
 from workflows.parts import Parts
 from workflows.policies import GRACEFUL_SHUTDOWN, HEARTBEAT
 
 ACTIVITY_SLOTS = 64
+_PASSED_THROUGH = ("staging", "workflows", "opentelemetry")
 _LOCAL_RAY = "127.0.0.1:6379"
 
 
@@ -26,13 +29,18 @@ def build_parts(settings: Settings) -> Parts:
     """Open the catalog, the connections and the store; Ray is connected by `session.start`."""
     session = RaySession(settings.ray_address or _LOCAL_RAY)
     store_config = StoreConfig.from_settings(settings)
+    catalog = Catalog.open(settings.effective_catalog_url)
+    connections = Connections(settings.connections)
+    metrics = WorkerMetrics()
+    metrics.registry.register(Budgets(catalog, connections))
     return Parts(
-        catalog=Catalog.open(settings.effective_catalog_url),
-        connections=Connections(settings.connections),
+        catalog=catalog,
+        connections=connections,
         store=ObjectStore(store_config),
         store_config=store_config,
         session=session,
         holders=SnapshotHolders(session),
+        metrics=metrics,
         purge_grace=settings.purge_grace,
         garbage_grace=settings.garbage_grace,
     )
@@ -41,7 +49,7 @@ def build_parts(settings: Settings) -> Parts:
 def build_worker(client: Client, parts: Parts, executor: Executor) -> Worker:
     """Build the worker of the one task queue."""
     steps = JobActivities(parts)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("staging", "workflows")
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     return Worker(
         client,
         task_queue=TASK_QUEUE,

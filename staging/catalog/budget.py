@@ -10,6 +10,15 @@ _IN_USE = sa.select(
     sa.func.coalesce(sa.func.sum(jobs.c.running_attempts), 0),
     sa.func.coalesce(sa.func.sum(jobs.c.holders), 0),
 ).where(jobs.c.connection == sa.bindparam("connection"), READS_NOW)
+_ALL_IN_USE = (
+    sa.select(
+        jobs.c.connection,
+        sa.func.sum(jobs.c.running_attempts).label("attempts"),
+        sa.func.sum(jobs.c.holders).label("holders"),
+    )
+    .where(READS_NOW)
+    .group_by(jobs.c.connection)
+)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('staging ' || :connection, 0))")
 
 
@@ -24,6 +33,12 @@ class InUse:
     def total(self) -> int:
         """Attempts and holders."""
         return self.attempts + self.holders
+
+
+def all_in_use(connection: sa.Connection) -> dict[str, InUse]:
+    """Count what the jobs of every connection use; one that nobody uses is not in it."""
+    found = connection.execute(_ALL_IN_USE)
+    return {row.connection: InUse(int(row.attempts), int(row.holders)) for row in found}
 
 
 def lock_usage(connection: sa.Connection, name: str) -> InUse:

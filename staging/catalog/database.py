@@ -3,15 +3,21 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from datetime import datetime
+from typing import Any, Self
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import exc
 
 from staging.catalog.engine import BUSY_SECONDS, make_engine
+from staging.catalog.tables import Instant
 from staging.core.errors import CatalogUnavailable, InvalidValue
 
 _OUTAGES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_CLOCK = sa.func.current_timestamp(type_=Instant)
+_MOVES = "moves of jobs"
+_log = structlog.get_logger(__name__)
 _UNSTORABLE = (exc.DataError, UnicodeEncodeError, OverflowError)
 
 
@@ -40,6 +46,11 @@ class Database:
         with self._reading() as connection:
             connection.execute(sa.select(1))
 
+    def clock(self) -> datetime:
+        """Ask the database server for its time; raises CatalogUnavailable."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(_CLOCK)).scalar_one()
+
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         with translated(), self._engine.begin() as connection:
@@ -47,8 +58,12 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
+        moves: list[dict[str, Any]] = []
         with self._own_turn(), translated(), self._writer.begin() as connection:
+            connection.info[_MOVES] = moves
             yield connection
+        for move in moves:
+            _log.info("job_moved", **move)
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:
@@ -62,6 +77,11 @@ class Database:
             yield
         finally:
             self._turn.release()
+
+
+def tell_move(connection: sa.Connection, **move: Any) -> None:
+    """Log a job's change of state once the transaction has taken effect, never before."""
+    connection.info[_MOVES].append(move)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from staging.catalog.database import Database
+from staging.catalog.database import Database, tell_move
 from staging.catalog.moves import whole_job
 from staging.catalog.records import IdempotencyKey, Inserted
 from staging.catalog.rows import job_of, job_row
@@ -157,6 +157,10 @@ def _insert(connection: sa.Connection, draft: JobDraft, now: datetime) -> None:
             sa.insert(events).values(
                 job_id=draft.job_id, revision=1, at=now, to_state=JobState.PENDING
             )
+        )
+        state = JobState.PENDING.value
+        tell_move(
+            connection, job_id=draft.job_id, org_id=draft.org_id, from_state=None, to_state=state
         )
 
 

@@ -19,10 +19,12 @@ class Migrations(Database):
     """Know and raise the version of the tables."""
 
     def is_current(self) -> bool:
-        """Tell whether the tables are those that this version of the service wants."""
+        """Tell whether the tables have all that this version of the service wants.
+
+        Those of a later version have: its steps only add, until no older version runs any more.
+        """
         with self._reading() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-            return found == ScriptDirectory(str(_STEPS)).get_current_head()
+            return not _steps_missing(connection)
 
     def migrate(self) -> None:
         """Run the steps that are missing, all in one transaction; one process at a time."""
@@ -30,10 +32,19 @@ class Migrations(Database):
             if connection.dialect.name == "postgresql":
                 connection.execute(_PATIENCE)
                 connection.execute(_LOCK)
+            if not _steps_missing(connection):
+                return
             config = Config()
             config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+
+def _steps_missing(connection: sa.Connection) -> bool:
+    found = MigrationContext.configure(connection).get_current_revision()
+    steps = ScriptDirectory(str(_STEPS))
+    known = {step.revision for step in steps.walk_revisions()}
+    return found is None or (found in known and found != steps.get_current_head())
 
 
 def migrate(url: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from staging.catalog.database import tell_move
 from staging.catalog.fencing import fence_out
 from staging.catalog.tables import Row, events, jobs
 from staging.core.errors import UnknownJob
@@ -69,6 +70,15 @@ def move_job(
         changes |= {"finished_at": now, "running_attempts": 0}
     revise_job(connection, job, state=target, moved_at=now, **changes)
     note_event(connection, job, target, now=now)
+    why = {"code": changes["error_code"]} if "error_code" in changes else {}
+    tell_move(
+        connection,
+        job_id=job.job_id,
+        org_id=job.org_id,
+        from_state=job.state.value,
+        to_state=target.value,
+        **why,
+    )
 
 
 def note_event(connection: sa.Connection, job: Row, target: JobState, *, now: datetime) -> None:

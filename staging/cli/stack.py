@@ -71,20 +71,26 @@ def status(
 ) -> None:
     """Show the parts of the embedded stack."""
     from staging.local.parts import PART_NAMES
+    from staging.local.running import layout_of
 
     folder = state_folder()
     last = living_run(folder) or read_run(folder)
+    metrics: dict[str, list[str]] = {}
     if last is None or not last.parts:
         parts = tuple(PartStatus.never_started(name, folder.log(name)) for name in PART_NAMES)
+    elif last.is_alive():
+        parts, metrics = last.parts, layout_of(folder, last).metrics_urls()
     else:
-        parts = last.parts if last.is_alive() else as_stopped(last).parts
+        parts = as_stopped(last).parts
     if as_json:
         plain = [{name: getattr(each, name) for name in each.__slots__} for each in parts]
-        typer.echo(json.dumps({"parts": plain}))
+        typer.echo(json.dumps({"parts": plain, "metrics": metrics}))
         return
     if last is not None and last.error:
         typer.echo(f"error: {last.error}", err=True)
     _show(parts)
+    for name, urls in metrics.items():
+        typer.echo(f"metrics of {name:<8} {'  '.join(urls)}")
 
 
 @app.command()

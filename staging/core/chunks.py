@@ -59,7 +59,7 @@ class Receipt:
     nulled: Mapping[str, int]
     """Unrepresentable values that became NULL, by column (policy `null` only)."""
     seconds: Mapping[str, float]
-    """Wall time by stage: read, encode, upload."""
+    """Wall time by stage: read; beside it, in turn, wait (for what is read), encode, upload."""
     high_water: int | None = None
     """The greatest value of the incremental column; see staging.core.high_water."""
 

@@ -1,15 +1,23 @@
 """Check what the stack promises and no start-up probe looks at; each raises NotReady if not."""
 
+import re
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from secrets import token_hex
 
+from staging.build import this_build
 from staging.catalog import Catalog
 from staging.core.errors import ObjectConflict, SourceAuth
 from staging.local.layout import Layout
-from staging.local.probes import NotReady, probe_ray, stored_object
+from staging.local.probes import NotReady, probe_ray, store_config, stored_object
 from staging.sources.connections import Connections
 
+_BUILD = re.compile(r'^staging_build_info\{build="([^"]*)"\}', re.MULTILINE)
+_LINK_LIFE = timedelta(minutes=1)
+_LINK_SECONDS = 5.0
 _STRANGER_SECONDS = 8.0
 """A caller with the right token has its answer within 4 s."""
 
@@ -23,6 +31,37 @@ def s3_puts_once(layout: Layout) -> None:
         except ObjectConflict:
             return
         raise NotReady("it was overwritten")
+
+
+def link_reaches(layout: Layout) -> None:
+    """Read an object through a link, as a consumer does, from the public endpoint."""
+    from staging.storage.links import LinkSigner  # noqa: PLC0415 - only when it is asked for
+
+    config = store_config(layout)
+    endpoint = config.public_endpoint
+    with stored_object(layout) as (_, key, sent):
+        link = LinkSigner(config).sign(key, lifetime=_LINK_LIFE, now=datetime.now(UTC))
+        try:
+            with urllib.request.urlopen(link.url, timeout=_LINK_SECONDS) as answer:  # noqa: S310 - the operator's endpoint
+                got = answer.read()
+        except urllib.error.HTTPError as refused:
+            raise NotReady(f"{endpoint} answers {refused.code}") from None
+        except OSError as silent:
+            raise NotReady(f"{endpoint} does not answer: {silent}") from None
+        if got != sent.read_bytes():
+            raise NotReady(f"{endpoint} gave other bytes")
+
+
+def runs_this_build(url: str) -> None:
+    """Compare the build that a process shows among its metrics with this one."""
+    try:
+        with urllib.request.urlopen(url, timeout=_LINK_SECONDS) as answer:  # noqa: S310 - http only
+            found = _BUILD.search(answer.read().decode())
+    except (OSError, ValueError) as silent:
+        raise NotReady(f"{url} does not answer: {silent}") from silent
+    build = found[1] if found else "an older one"
+    if build != this_build():
+        raise NotReady(f"it runs {build}, this is {this_build()}")
 
 
 def catalog_is_current(layout: Layout) -> None:

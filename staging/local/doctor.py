@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from staging.core.errors import StagingError
-from staging.local import checkups
+from staging.local import checkups, clocks
 from staging.local.errors import ServerMissing
 from staging.local.folder import StateFolder
 from staging.local.layout import Layout
@@ -21,9 +21,12 @@ from staging.local.probes import NotReady
 from staging.local.programs import find_program
 from staging.local.runfile import PartState, Run, living_run
 from staging.local.running import layout_of
+from staging.settings import is_loopback
 
 _LEAST_FREE_BYTES = 1 << 30
-_SPEAK_RAY = ("ray", "worker")
+_TAKE_HOST = ("api", "worker", "flight")
+"""Parts that listen where STAGING_HOST says."""
+_SET_CLOCK = "set both machines' clocks by NTP; this one's offset: chronyc tracking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def examine(folder: StateFolder) -> Iterator[Finding]:
     layout = layout_of(folder, run)
     os.environ.update(layout.environment())
     yield from _parts(layout, run)
+    yield from _builds(layout)
     for what, check, fix in _CHECKS:
         yield _judge(what, partial(check, layout), fix)
     yield _references(layout, run)
@@ -81,6 +85,15 @@ def _parts(layout: Layout, run: Run) -> Iterator[Finding]:
         yield _judge(where, partial(checks[part.name], layout), log)
 
 
+def _builds(layout: Layout) -> Iterator[Finding]:
+    for name, (url, *_) in layout.metrics_urls().items():
+        yield _judge(
+            f"{name} runs the code that is installed",
+            partial(checkups.runs_this_build, url),
+            "start it anew with this code: staging down; staging up -d",
+        )
+
+
 def _judge(what: str, check: Callable[[], None], fix: str) -> Finding:
     try:
         check()
@@ -105,18 +118,36 @@ def _references(layout: Layout, run: Run) -> Finding:
 def _ports(run: Run) -> Iterator[Finding]:
     """Look at what each part opens; Ray and its driver open every interface by themselves.
 
-    Their token was checked instead.
+    Their token was checked instead, so of the driver's, the worker's, only our own ports count.
     """
+    host = run.environment.get("STAGING_HOST", "")
+    metrics = {run.ports.get("worker_metrics"), run.ports.get("temporal_metrics")}
     for part in run.parts:
-        if part.pid is None or part.state is PartState.EXTERNAL or part.name in _SPEAK_RAY:
+        if part.pid is None or part.state is PartState.EXTERNAL or part.name == "ray":
             continue
-        open_ports = strangers_can_reach(part.pid)
-        yield Finding(
-            f"{part.name} listens on the loopback only"
-            + (f", but for {', '.join(open_ports)}" if open_ports else ""),
-            not open_ports,
-            "unset STAGING_HOST and STAGING_INSECURE_BIND; else keep the network private",
+        is_told = part.name in _TAKE_HOST and not is_loopback(host) and host != "localhost"
+        found = strangers_can_reach(part.pid)
+        yield listening(
+            part.name,
+            [at for at in found if part.name != "worker" or _port(at) in metrics],
+            host if is_told else None,
         )
+
+
+def listening(name: str, open_to_all: Sequence[str], told: str | None) -> Finding:
+    """Judge the addresses at which strangers reach a part; `told` is the host it was told."""
+    if told is not None:
+        return Finding(f"{name} listens on {told}, as STAGING_HOST says", True)
+    return Finding(
+        f"{name} listens on the loopback only"
+        + (f", but for {', '.join(open_to_all)}" if open_to_all else ""),
+        not open_to_all,
+        "close these ports to other machines: unset what made it listen there, or set a firewall",
+    )
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _space(folder: StateFolder) -> Finding:
@@ -133,6 +164,29 @@ _CHECKS: tuple[tuple[str, Callable[[Layout], None], str], ...] = (
         "the store refuses to overwrite an object",
         checkups.s3_puts_once,
         "use a store that honours If-None-Match: *",
+    ),
+    (
+        "a link can be read where consumers read it",
+        checkups.link_reaches,
+        "set STAGING_S3_PUBLIC_ENDPOINT to the store's address for consumers, exactly as they use"
+        " it: host and port are signed",
+    ),
+    (
+        "the store's clock is this machine's",
+        lambda layout: clocks.store_clock(layout.s3_endpoint),
+        _SET_CLOCK,
+    ),
+    (
+        "the catalog's clock is this machine's",
+        lambda layout: clocks.catalog_clock(layout.catalog_url),
+        _SET_CLOCK,
+    ),
+    (
+        "Temporal's clock is this machine's",
+        lambda layout: clocks.temporal_clock(
+            layout.temporal_address, layout.settings.temporal_namespace
+        ),
+        _SET_CLOCK,
     ),
     (
         "the catalog's tables are those of this version",

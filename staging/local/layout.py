@@ -23,8 +23,13 @@ _MISLEADING = {
     "ray": ("RAY_ADDRESS", "RAY_AUTH_TOKEN"),
 }
 """Variables of the caller's that would lead our processes past an embedded part."""
-_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
-"""An extraction has a few threads; an arena for each cost 80 MB a task (glibc, malloc(3))."""
+_LEAN_MALLOC = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
+"""An extraction has a few threads, and glibc an arena for each: 80 MB a task.  What it frees goes
+back to the system at once, and its thresholds do not grow by themselves (mallopt(3)): 25 MB."""
 _NOT_FOR_RAY = ("STAGING_CATALOG_URL", "STAGING_TICKET_KEY", "STAGING_PREVIOUS_TICKET_KEY")
 """Ray runs what its callers send, so it holds no password of the catalog."""
 
@@ -72,6 +77,18 @@ class Layout:
         """Where Flight listens, as this machine reaches it."""
         return f"{self.settings.flight_scheme}://{self._reachable_host}:{self.ports.flight}"
 
+    def metrics_urls(self) -> dict[str, list[str]]:
+        """Return where Prometheus reads the metrics of our parts, by the part's name."""
+        metrics = {
+            "api": [self.ports.api],
+            "worker": [self.ports.worker_metrics, self.ports.temporal_metrics],
+            "flight": [self.ports.flight_metrics],
+        }
+        return {
+            name: [f"http://{self._reachable_host}:{port}/metrics" for port in ports]
+            for name, ports in metrics.items()
+        }
+
     @property
     def _reachable_host(self) -> str:
         return LOOPBACK if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104
@@ -84,6 +101,9 @@ class Layout:
             "STAGING_HOST": config.host,
             "STAGING_PORT": str(self.ports.api),
             "STAGING_FLIGHT_PORT": str(self.ports.flight),
+            "STAGING_FLIGHT_METRICS_PORT": str(self.ports.flight_metrics),
+            "STAGING_WORKER_METRICS_PORT": str(self.ports.worker_metrics),
+            "STAGING_TEMPORAL_METRICS_PORT": str(self.ports.temporal_metrics),
             "STAGING_CONNECTIONS": str(config.connections.absolute()),
             "STAGING_S3_ENDPOINT": self.s3_endpoint,
             "STAGING_S3_PUBLIC_ENDPOINT": config.s3_public_endpoint or self.s3_endpoint,
@@ -129,7 +149,7 @@ class Layout:
 
     def ray_environment(self) -> dict[str, str]:
         """Return the environment of Ray and so of the extraction tasks."""
-        own = self.environment() | _FEW_ARENAS
+        own = self.environment() | _LEAN_MALLOC
         return {name: value for name, value in own.items() if name not in _NOT_FOR_RAY}
 
 

@@ -10,7 +10,8 @@ from staging.local.seaweed import PREFERRED as S3_ROLES
 from staging.local.seaweed import SeaweedPorts
 from staging.settings import Settings
 
-_PREFERRED = {"temporal": 7233, "temporal_ui": 8233, "ray": 6379}
+_METRICS = {"flight_metrics": 8816, "worker_metrics": 8817, "temporal_metrics": 8818}
+_PREFERRED = {"temporal": 7233, "temporal_ui": 8233, "ray": 6379} | _METRICS
 _KNOWN = ("flight", "s3", *_PREFERRED)
 """Ports that people and programs use; the others are between SeaweedFS and itself."""
 
@@ -25,10 +26,13 @@ class Ports:
     temporal_ui: int
     ray: int
     s3: SeaweedPorts
+    flight_metrics: int
+    worker_metrics: int
+    temporal_metrics: int
 
     def flat(self) -> dict[str, int]:
         """Return the ports by name, as the next start will want them again."""
-        own = {each: getattr(self, each) for each in ("flight", "temporal", "temporal_ui", "ray")}
+        own = {each: getattr(self, each) for each in ("flight", *_PREFERRED)}
         return {name: port for name, port in (own | asdict(self.s3)).items() if port}
 
 
@@ -43,7 +47,11 @@ def choose_ports(
     """
     api = _api_port(settings.port if options.port is None else options.port, book)
     usual = _PREFERRED | S3_ROLES | {"flight": settings.flight_port}
-    asked = {"flight": settings.flight_port} if "flight_port" in settings.model_fields_set else {}
+    asked = {
+        name: getattr(settings, f"{name}_port")
+        for name in ("flight", *_METRICS)
+        if f"{name}_port" in settings.model_fields_set
+    }
     choice = _Choice(book, usual, usual | dict(last) | asked)
     has_s3, has_temporal = "s3" not in options.existing, "temporal" not in options.existing
     ports = Ports(
@@ -55,6 +63,7 @@ def choose_ports(
         s3=SeaweedPorts(
             **{each: choice.take(each, (0, GRPC_OFFSET)) if has_s3 else 0 for each in S3_ROLES}
         ),
+        **{each: choice.take(each) for each in _METRICS},
     )
     return ports, tuple(choice.notices)
 

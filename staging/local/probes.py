@@ -25,6 +25,7 @@ from staging.local.ports import answers
 from staging.local.programs import find_program
 
 if TYPE_CHECKING:
+    from staging.storage.config import StoreConfig
     from staging.storage.objects import ObjectStore
 
 _ASK_SECONDS = 5.0
@@ -56,20 +57,28 @@ def s3_stores(layout: Layout) -> None:
 @contextmanager
 def stored_object(layout: Layout) -> "Iterator[tuple[ObjectStore, str, Path]]":
     """Put an object for as long as it is looked at: the store, its key, its bytes in a file."""
-    from staging.storage.objects import ObjectStore, StoreConfig  # noqa: PLC0415 - 0.5 s of boto3
+    from staging.storage.objects import ObjectStore  # noqa: PLC0415 - 0.5 s of boto3
 
-    endpoint, config = layout.s3_endpoint, layout.settings
     key = f"{PROBE_PREFIX}{uuid.uuid4()}"
     with tempfile.TemporaryDirectory() as folder:
         sent = Path(folder) / "object"
         sent.write_bytes(key.encode())
         try:
-            store = ObjectStore(StoreConfig(endpoint, endpoint, config.s3_bucket, config.s3_region))
+            store = ObjectStore(store_config(layout))
             store.put_once(key, sent, sha256=sha256(key.encode()).hexdigest())
             yield store, key, sent
             store.delete([key])
         except StagingError as refused:
             raise NotReady(refused.detail) from refused
+
+
+def store_config(layout: Layout) -> "StoreConfig":
+    """Describe the bucket, and the endpoint that links are signed for."""
+    from staging.storage.config import StoreConfig  # noqa: PLC0415 - 0.5 s of boto3
+
+    config, endpoint = layout.settings, layout.s3_endpoint
+    public = config.s3_public_endpoint or endpoint
+    return StoreConfig(endpoint, public, config.s3_bucket, config.s3_region)
 
 
 def ray_runs_a_task(layout: Layout) -> None:

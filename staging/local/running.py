@@ -31,6 +31,14 @@ def layout_of(folder: StateFolder, run: Run) -> Layout:
     if secrets.catalog_url is not None:
         existing["catalog"] = secrets.catalog_url
     ports = dict(run.ports)
+    ours = (
+        "temporal",
+        "temporal_ui",
+        "ray",
+        "flight_metrics",
+        "worker_metrics",
+        "temporal_metrics",
+    )
     chosen = Settings.model_validate(given)
     return Layout(
         folder=folder,
@@ -40,10 +48,8 @@ def layout_of(folder: StateFolder, run: Run) -> Layout:
         ports=Ports(
             api=chosen.port,
             flight=chosen.flight_port,
-            temporal=ports.get("temporal", 0),
-            temporal_ui=ports.get("temporal_ui", 0),
-            ray=ports.get("ray", 0),
             s3=SeaweedPorts(**{role: ports.get(role, 0) for role in PREFERRED}),
+            **{name: ports.get(name, 0) for name in ours},
         ),
         notices=run.notices,
         ray_folder=folder.ray,

@@ -86,6 +86,12 @@ class Connection:
     """The certificates that `verify` trusts; None is the system's."""
     secret: str | None = field(default=None, repr=False)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that were read, to be kept out of logs."""
+        keys = self.root.keys if isinstance(self.root, S3Prefix) else None
+        return (*((self.secret,) if self.secret else ()), *((keys[1],) if keys else ()))
+
     def serves(self, org_id: int) -> bool:
         """Tell whether the organisation may use the connection."""
         return self.orgs is None or org_id in self.orgs

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from staging.core.errors import SourceAuth
+from staging.redaction import conceal
 
 REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 
@@ -29,6 +30,7 @@ def read_secret(
         raise SourceAuth(
             f"connection {connection}: the {what}'s {where} where the service was started"
         )
+    conceal([secret])
     return secret
 
 

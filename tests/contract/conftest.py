@@ -1,12 +1,11 @@
 """One catalog on each database that it must work on, and what tests put into it."""
 
-import uuid
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from staging.catalog import Catalog, migrate
+from tests.postgres_catalog import new_database
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
@@ -49,11 +48,3 @@ def postgres_url(postgres) -> str:
     url = new_database(postgres)
     migrate(url)
     return url
-
-
-def new_database(server) -> str:
-    """Create a database of a random name in a Postgres and give its URL."""
-    name = f"catalog_{uuid.uuid4().hex}"
-    with psycopg.connect(server.dsn(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return server.dsn(name)

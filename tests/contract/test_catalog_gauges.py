@@ -53,3 +53,14 @@ def test_a_chunk_is_counted_until_it_is_acked(catalog, grown):
 
     ack_all(catalog, job_id)
     assert grown()["unacked"] == 0
+
+
+def test_the_time_of_the_job_that_is_longest_in_a_state_is_told(catalog):
+    long_ago = NOW - 400 * DAY
+    catalog.insert_job(a_draft(), now=long_ago)
+    catalog.insert_job(a_draft(), now=NOW)
+
+    found = catalog.gauges()
+
+    assert found.oldest_moved_at[JobState.PENDING] == long_ago
+    assert set(found.oldest_moved_at) == {state for state, count in found.jobs.items() if count}

@@ -37,7 +37,12 @@ class Service:
         return self.http.post(f"/jobs/{job_id}/{action}")
 
     def until(
-        self, job_id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 60
+        self,
+        job_id: str,
+        condition: Callable[[dict[str, Any]], bool],
+        seconds: float = 60,
+        *,
+        may_fail: bool = False,
     ) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while True:
@@ -47,7 +52,7 @@ class Service:
                 job = None
             if job is not None and condition(job):
                 return job
-            if job is not None and job["state"] == "failed":
+            if job is not None and job["state"] == "failed" and not may_fail:
                 raise AssertionError(f"the job failed: {job['error']}")
             assert time.monotonic() < deadline, f"not in {seconds} s: {job}"
             time.sleep(0.1)

@@ -23,7 +23,7 @@ from tests.stack import RunningStack
 _FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 PAGES = sorted(set(_FOLDER.glob("*.md")) - {_FOLDER / "add-a-source.md"})
 """That one is of code, and tests/integration/test_add_a_source.py runs it."""
-STAGES_NOTHING = {"scale-the-cluster.md"}
+STAGES_NOTHING = {"scale-the-cluster.md", "watch-in-the-console.md"}
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SCRIPTS: Mapping[str, Callable[[str], str]] = {
     "sh": str,

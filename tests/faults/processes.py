@@ -6,9 +6,10 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
+
+from tests import postgres_catalog
 
 
 def attempts_of(job_id: str) -> list[psutil.Process]:
@@ -44,24 +45,27 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stopped_between_writes(pid: int, catalog: Path) -> Iterator[None]:
-    """Stop a process at an instant when it has no lock of the SQLite catalog.
+def stopped_between_writes(pid: int, catalog_url: str) -> Iterator[None]:
+    """Stop a process at an instant when it has no lock of the catalog.
 
-    One that is stopped inside a transaction shuts every other writer out, with 503: that is
-    SQLite's way, and not what is asked here.
+    One that is stopped inside a transaction shuts other writers out, with 503: that is the
+    database's way, and not what is asked here.
     """
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with stopped(pid):
-            if _may_be_written(catalog):
+            if _may_be_written(catalog_url):
                 yield
                 return
         time.sleep(0.05)
     raise AssertionError("the process always has a lock of the catalog")
 
 
-def _may_be_written(catalog: Path) -> bool:
-    connection = sqlite3.connect(catalog, timeout=1, isolation_level=None)
+def _may_be_written(catalog_url: str) -> bool:
+    if not catalog_url.startswith("sqlite"):
+        return postgres_catalog.may_be_written(catalog_url)
+    file = catalog_url.removeprefix("sqlite:///")
+    connection = sqlite3.connect(file, timeout=1, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")

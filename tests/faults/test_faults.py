@@ -119,7 +119,7 @@ def test_a_cancel_takes_hold_when_the_worker_is_back(service, stack, slow_table)
     job_id = begin(service, table)
     service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
 
-    with stopped_between_writes(stack.pid_of("worker"), stack.folder.catalog):
+    with stopped_between_writes(stack.pid_of("worker"), stack.layout.catalog_url):
         assert service.http.delete(f"/jobs/{job_id}").status_code == 202
         published = service.job(job_id)["progress"]["chunks_published"]
         time.sleep(10)

@@ -48,7 +48,7 @@ class Machine:
 
     def parts(self) -> dict[str, dict[str, Any]]:
         plain = json.loads(self.staging("status", "--json").stdout)
-        assert list(plain) == ["parts"]
+        assert list(plain) == ["parts", "metrics"]
         return {part["name"]: part for part in plain["parts"]}
 
     def pids(self) -> dict[str, int]:

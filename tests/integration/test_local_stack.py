@@ -175,7 +175,8 @@ def test_the_doctor_finds_a_running_stack_well(stack):
 
     assert found.returncode == 0, found.stdout
     assert "BAD" not in found.stdout
-    for words in ("refuses to overwrite", "without its token", "loopback only", "this version"):
+    promises = ("refuses to overwrite", "without its token", "loopback only", "this version")
+    for words in (*promises, "a link can be read", "clock is this", "code that is installed"):
         assert words in found.stdout
 
 

@@ -1,10 +1,15 @@
 """The doctor names what is wrong, and the line that mends it."""
 
 import pytest
+from prometheus_client import CollectorRegistry, start_http_server
 
-from staging.local.doctor import Finding, examine
+from staging.build import tell_build
+from staging.local import checkups
+from staging.local.doctor import Finding, examine, listening
 from staging.local.errors import ServerMissing
 from staging.local.folder import StateFolder
+from staging.local.ports import free_port
+from staging.local.probes import NotReady
 from staging.local.programs import find_program
 from staging.local.secret_files import load_secrets
 
@@ -44,3 +49,29 @@ def test_a_missing_server_names_its_package_and_the_way_around_it(monkeypatch, t
 def test_secrets_stay_the_same_from_start_to_start(folder):
     assert load_secrets(folder.secrets) == load_secrets(folder.secrets)
     assert len(load_secrets(folder.secrets).ticket_key) == 64
+
+
+def test_a_port_that_strangers_reach_is_bad_unless_the_host_was_told():
+    fine, told = Finding("s3 listens on the loopback only", True), listening("api", [], "10.0.0.5")
+    found = listening("s3", ["0.0.0.0:8333"], None)
+
+    assert (listening("s3", [], None).is_ok, listening("s3", [], None).what) == (True, fine.what)
+    assert (found.is_ok, "0.0.0.0:8333" in found.what, "close" in found.fix) == (False, True, True)
+    assert told == Finding("api listens on 10.0.0.5, as STAGING_HOST says", True)
+
+
+def test_a_process_of_another_build_and_one_that_tells_none_are_told(tmp_path):
+    registry = CollectorRegistry()
+    ports = [free_port(), free_port()]
+    servers = [start_http_server(port, "127.0.0.1", registry) for port in ports[:1]]
+    with pytest.raises(NotReady, match="it runs an older one"):
+        checkups.runs_this_build(f"http://127.0.0.1:{ports[0]}/metrics")
+    with pytest.raises(NotReady, match="does not answer"):
+        checkups.runs_this_build(f"http://127.0.0.1:{ports[1]}/metrics")
+
+    tell_build(registry)
+    checkups.runs_this_build(f"http://127.0.0.1:{ports[0]}/metrics")
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from staging.cli.reference import PAGES, commands_text
-from tests import type_matrix
+from tests import metrics_page, type_matrix
 from tests.contract.reading.servers import ROOT
 
 
@@ -16,6 +16,10 @@ def test_a_generated_page_is_that_of_the_code(page):
 
 def test_the_page_of_types_is_that_of_the_tests():
     assert type_matrix.PAGE.read_text() == type_matrix.page_text(), "run `make reference`"
+
+
+def test_the_page_of_metrics_is_that_of_the_registries():
+    assert metrics_page.PAGE.read_text() == metrics_page.page_text(), "run `make reference`"
 
 
 def test_the_guide_to_the_command_line_names_every_command():

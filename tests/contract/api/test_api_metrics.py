@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from staging.core.jobs import JobState
-from tests.contract.catalog_steps import job_in, staged
+from tests.contract.catalog_steps import NOW, job_in, staged
 
 
 def metrics(service) -> dict[str, dict[frozenset, float]]:
@@ -37,6 +37,14 @@ def test_jobs_are_shown_by_state_every_state_from_the_start(service):
     assert found["staging_chunks_unacked"] == {frozenset(): 6}
     assert found["staging_partitions_left"] == {frozenset(): 1}
     assert found["staging_catalog_up"] == {frozenset(): 1}
+
+
+def test_the_time_of_the_job_that_is_longest_in_a_state_is_shown(service):
+    job_in(service.catalog, JobState.CANCELLING)
+
+    assert metrics(service)["staging_oldest_job_moved_timestamp_seconds"] == {
+        labels(state="cancelling"): NOW.timestamp()
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,20 @@
+"""Show what a process counts to Prometheus, on a port of its own."""
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+
+class MetricsPortTaken(Exception):
+    """Nothing can listen on the port that was set for the metrics."""
+
+
+def show_metrics(registry: CollectorRegistry, host: str, port: int | None) -> None:
+    """Answer on `port` with the registry's metrics for as long as the process lives.
+
+    None: show nothing.  Raises MetricsPortTaken.
+    """
+    if port is None:
+        return
+    try:
+        start_http_server(port, addr=host, registry=registry)
+    except OSError as refused:
+        raise MetricsPortTaken(f"metrics cannot be shown on {host}:{port}: {refused}") from refused
