@@ -30,7 +30,12 @@ _LEAN_MALLOC = {
 }
 """An extraction has a few threads, and glibc an arena for each: 80 MB a task.  What it frees goes
 back to the system at once, and its thresholds do not grow by themselves (mallopt(3)): 25 MB."""
-_NOT_FOR_RAY = ("STAGING_CATALOG_URL", "STAGING_TICKET_KEY", "STAGING_PREVIOUS_TICKET_KEY")
+_NOT_FOR_RAY = (
+    "STAGING_CATALOG_URL",
+    "STAGING_TICKET_KEY",
+    "STAGING_PREVIOUS_TICKET_KEY",
+    "STAGING_SECRETS_DIR",
+)
 """Ray runs what its callers send, so it holds no password of the catalog."""
 
 
