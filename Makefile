@@ -7,7 +7,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./client
 CODE := api client cluster flight_server staging workflows tests benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-postgres check bench up down fmt format lint types imports openapi reference picture
+.PHONY: help setup demo test test-postgres check bench soak up down fmt format lint types imports openapi reference picture
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -71,3 +71,6 @@ picture: $(STAMP) ## Take the README's picture of the console anew
 
 bench: $(BENCH_STAMP) ## Measure against peers on this machine; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks
+
+soak: $(BENCH_STAMP) ## Let 50 readers come and go for MINUTES (10), and see that Flight holds nothing
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)

@@ -7,6 +7,7 @@ import threading
 
 import structlog
 
+from flight_server.certificates import BadCertificates, tls_options
 from flight_server.isolation import ForeignRuntime, check_isolation
 from flight_server.service import FlightService
 from flight_server.wiring import build
@@ -16,7 +17,10 @@ from staging.settings import InsecureBind, MissingTicketKey, settings
 from staging.tracing import TracingMissing, start_tracing
 
 _STOP_SECONDS = 5.0
-_NOT_SET_UP = (ForeignRuntime, InsecureBind, MetricsPortTaken, MissingTicketKey, TracingMissing)
+_NOT_SET_UP = (
+    *(BadCertificates, ForeignRuntime, InsecureBind),
+    *(MetricsPortTaken, MissingTicketKey, TracingMissing),
+)
 _log = structlog.get_logger("flight_server")
 
 
@@ -30,14 +34,15 @@ def main() -> int:
     log_crashes()
     try:
         check_isolation()
-        listen = f"grpc://{chosen.listen_host}:{chosen.flight_port}"
+        listen = f"{chosen.flight_scheme}://{chosen.listen_host}:{chosen.flight_port}"
+        tls = tls_options(chosen)
         wiring = build(chosen)
         start_tracing("flight", chosen.trace_endpoint)
         show_metrics(wiring.metrics.registry, chosen.listen_host, chosen.flight_metrics_port)
     except _NOT_SET_UP as wrong:
         print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
-    service = FlightService(listen, wiring)
+    service = FlightService(listen, wiring, tls)
     _log.info("flight.serving", listen=listen, advertised=wiring.desk.location)
     stop.wait()
     _stop(service)

@@ -26,6 +26,7 @@ class Decoding:
         self._lock = threading.Lock()
         self._builds: dict[Portion, Build] = {}
         self._pool = ThreadPoolExecutor(_DECODES, thread_name_prefix="decode")
+        self._groups = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="row-group")
 
     def ask(self, portion: Portion, chunk: Chunk, schema: pa.Schema) -> Build | pa.Table:
         """Give the build of the portion, a new one if none runs, or what one has just finished.
@@ -55,6 +56,6 @@ class Decoding:
                 build.abandon()
                 return
         with self._seconds.time():
-            build.run(self._fetcher, self._cache)
+            build.run(self._fetcher, self._cache, self._groups)
         with self._lock:
             del self._builds[build.portion]

@@ -1,7 +1,8 @@
 """The Flight service: each method parses, asks, and translates."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pyarrow as pa
 from pyarrow import flight
@@ -23,13 +24,13 @@ from staging.storage.slots import Slot
 class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no stubs
     """Serves the chunks of the catalog; live as soon as it is built."""
 
-    def __init__(self, listen: str, wiring: Wiring) -> None:
+    def __init__(self, listen: str, wiring: Wiring, tls: Mapping[str, Any]) -> None:
         hide_stacks()
         self._wiring = wiring
         # Arrow ends no middleware that began before another refused, so the tally comes last.
         identity = IdentityFactory(wiring.metrics.call_refused)
         middleware = {MIDDLEWARE: identity, TALLY: TallyFactory(wiring.metrics)}
-        super().__init__(listen, middleware=middleware)
+        super().__init__(listen, middleware=middleware, **tls)
 
     @guarded
     def list_flights(

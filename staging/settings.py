@@ -34,7 +34,22 @@ class Settings(BaseSettings):
     port: int = Field(default=8003, ge=1, le=65535, description="Port of the API.")
     flight_port: int = Field(default=8815, ge=1, le=65535, description="Port of Arrow Flight.")
     flight_public_location: str | None = Field(
-        default=None, description="Location that Flight endpoints advertise, `grpc://host:port`."
+        default=None,
+        description="Location that Flight endpoints advertise, `grpc://host:port`, or `grpc+tls://`"
+        " with TLS.",
+    )
+    flight_tls_cert: Path | None = Field(
+        default=None,
+        description="Certificate that Flight shows, and its chain, PEM; with it Flight speaks TLS"
+        " and advertises `grpc+tls://`. The same for API and Flight.",
+    )
+    flight_tls_key: Path | None = Field(
+        default=None, description="Private key of flight_tls_cert, PEM without a passphrase."
+    )
+    flight_tls_client_ca: Path | None = Field(
+        default=None,
+        description="Authorities, PEM, one of which must have signed a caller's certificate"
+        " (mutual TLS); default: callers need none.",
     )
     flight_max_streams: int = Field(
         default=32, ge=1, le=10_000, description="Concurrent DoGet streams before UNAVAILABLE."
@@ -208,7 +223,14 @@ class Settings(BaseSettings):
     @property
     def effective_flight_location(self) -> str:
         """The location that Flight endpoints advertise."""
-        return self.flight_public_location or f"grpc://{self.host}:{self.flight_port}"
+        return (
+            self.flight_public_location or f"{self.flight_scheme}://{self.host}:{self.flight_port}"
+        )
+
+    @property
+    def flight_scheme(self) -> str:
+        """The scheme of Flight's locations."""
+        return "grpc" if self.flight_tls_cert is None else "grpc+tls"
 
     @property
     def effective_flight_cache_dir(self) -> Path:

@@ -6,11 +6,14 @@ with StagingClient("http://localhost:8003") as staging:
         train(batch)
 """
 
+from staging_client.certificates import Certificates
 from staging_client.chunk import Chunk
 from staging_client.client import Connection, StagingClient
 from staging_client.described import read_described
 from staging_client.errors import (
     BadAddress,
+    BadCertificates,
+    CertificateRefused,
     ChecksumMismatch,
     DataGone,
     FieldError,
@@ -42,6 +45,9 @@ from staging_client.views import (
 __all__ = [
     "Acknowledgement",
     "BadAddress",
+    "BadCertificates",
+    "CertificateRefused",
+    "Certificates",
     "ChecksumMismatch",
     "Chunk",
     "ChunkView",

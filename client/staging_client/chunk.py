@@ -101,7 +101,7 @@ class Chunk:
     def read_flight(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the chunk by its ticket, renewing the ticket once if it is over.
 
-        Raises DataGone, IdentityRefused, ShortRead, Unavailable.
+        Raises CertificateRefused, DataGone, IdentityRefused, ShortRead, Unavailable.
         """
         try:
             table = self._readers.tickets.read(self.view)

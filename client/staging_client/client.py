@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from staging_client.certificates import Certificates
 from staging_client.chunk import Readers
 from staging_client.job import Job
 from staging_client.links import LinkReader
@@ -28,7 +29,9 @@ class Connection:
 class StagingClient:
     """Creates and finds jobs; a context manager that closes its connections.
 
-    `patience` bounds how long a call is retried while the service is down or busy.
+    `patience` bounds how long a call is retried while the service is down or busy;
+    `certificates` are for Flight over TLS, unless given those that the environment names.
+    Raises BadAddress, BadCertificates.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class StagingClient:
         user_id: str | None = None,
         *,
         patience: Patience | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         patience = patience or Patience()
+        tls = (certificates or Certificates.from_environment()).options()
         self._readers = Readers(
             Transport(base_url, org_id=org_id, user_id=user_id, patience=patience),
             LinkReader(patience),
-            TicketReader(org_id, patience),
+            TicketReader(org_id, patience, tls),
         )
 
     def create_job(

@@ -9,6 +9,8 @@ StagingClientError
 │   └── DataGone           reason
 ├── Unavailable            no answer, or 429, 502, 503, 504, in spite of retries
 ├── BadAddress
+├── BadCertificates
+├── CertificateRefused
 ├── UnexpectedAnswer       not an answer of the staging service
 ├── LinkRefused
 ├── JobFailed              state, code, partition_id
@@ -79,6 +81,14 @@ class Unavailable(StagingClientError):
 
 class BadAddress(StagingClientError):
     """base_url is not `http://host:port` or `https://host`."""
+
+
+class BadCertificates(StagingClientError):
+    """A certificate file for Flight cannot be read, or is no certificate."""
+
+
+class CertificateRefused(StagingClientError):
+    """Flight shows a certificate that none of the trusted authorities signed for its name."""
 
 
 class UnexpectedAnswer(StagingClientError):

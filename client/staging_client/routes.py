@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from staging_client.chunk import Chunk
 from staging_client.errors import (
+    CertificateRefused,
     ChecksumMismatch,
     IdentityRefused,
     LinkRefused,
@@ -19,6 +20,7 @@ from staging_client.patience import Patience
 _HURRIED = Patience(seconds=2.0)
 _SHUT_SECONDS = 30.0
 _MAY_WORK_ELSEWHERE = (
+    CertificateRefused,
     ChecksumMismatch,
     IdentityRefused,
     LinkRefused,

@@ -1,16 +1,27 @@
 """Read a chunk by its ticket, over Arrow Flight."""
 
 import base64
+from collections.abc import Mapping
 from typing import NoReturn
 
 import pyarrow as pa
 from pyarrow import flight
 
-from staging_client.errors import DataGone, IdentityRefused, StagingClientError, UnexpectedAnswer
+from staging_client.errors import (
+    CertificateRefused,
+    DataGone,
+    IdentityRefused,
+    StagingClientError,
+    UnexpectedAnswer,
+)
 from staging_client.patience import Busy, Patience
 from staging_client.views import ChunkView
 
 _GREETING_SECONDS = 5.0
+_UNTRUSTED = ("handshake failed", "is not in peer certificate")
+"""What gRPC says of a certificate that we refuse."""
+_CLOSED = "Socket closed"
+"""What gRPC says of a connection that the server ends."""
 
 
 class TicketOver(Exception):
@@ -18,16 +29,20 @@ class TicketOver(Exception):
 
 
 class TicketReader:
-    """Reads tickets; keeps one connection a location.  Without `org_id` no identity is named."""
+    """Reads tickets; keeps one connection a location.  Without `org_id` no identity is named.
 
-    def __init__(self, org_id: int | None, patience: Patience) -> None:
+    `tls` are the options of `flight.connect` that `grpc+tls://` locations need.
+    """
+
+    def __init__(self, org_id: int | None, patience: Patience, tls: Mapping[str, bytes]) -> None:
         self._patience = patience
+        self._tls = tls
         self._headers = [] if org_id is None else [(b"x-org-id", str(org_id).encode())]
         self._clients: dict[str, flight.FlightClient] = {}
 
     def with_patience(self, patience: Patience) -> "TicketReader":
         """Give a reader over the same connections that tries for another time."""
-        hurried = TicketReader(None, patience)
+        hurried = TicketReader(None, patience, self._tls)
         hurried._headers, hurried._clients = self._headers, self._clients
         return hurried
 
@@ -39,7 +54,7 @@ class TicketReader:
     def read(self, chunk: ChunkView) -> pa.Table:
         """Read all rows of the chunk.
 
-        Raises TicketOver, DataGone, IdentityRefused, Unavailable.
+        Raises TicketOver, DataGone, CertificateRefused, IdentityRefused, Unavailable.
         """
         if not chunk.locations:
             raise UnexpectedAnswer("the service offers no Flight location")
@@ -51,19 +66,25 @@ class TicketReader:
         try:
             return self._client(chunk.locations[0]).do_get(ticket, options).read_all()
         except (pa.ArrowException, OSError) as failed:
-            _raise_for(failed, chunk)
+            _raise_for(failed, chunk, self._hint(chunk.locations[0]))
+
+    def _hint(self, location: str) -> str:
+        """Say what a closed connection may mean: the server of mutual TLS gives no reason."""
+        if not location.startswith("grpc+tls:") or "cert_chain" in self._tls:
+            return ""
+        return "; no client certificate was given, which the server may demand"
 
     def _client(self, location: str) -> flight.FlightClient:
         """Connect, and wait no longer than a moment for who does not even refuse."""
         if location not in self._clients:
-            client = flight.connect(location)
+            client = flight.connect(location, **self._tls)
             greeting = flight.FlightCallOptions(timeout=_GREETING_SECONDS, headers=self._headers)
             client.list_actions(greeting)
             self._clients[location] = client
         return self._clients[location]
 
 
-def _raise_for(failed: Exception, chunk: ChunkView) -> NoReturn:
+def _raise_for(failed: Exception, chunk: ChunkView, hint: str) -> NoReturn:
     detail = f"chunk {chunk.chunk_index}: {_first_sentence(failed)}"
     if isinstance(failed, flight.FlightUnauthenticatedError):
         raise TicketOver from failed
@@ -71,8 +92,10 @@ def _raise_for(failed: Exception, chunk: ChunkView) -> NoReturn:
         raise IdentityRefused(detail, status=403) from failed
     if isinstance(failed, pa.ArrowKeyError):
         raise DataGone(detail, status=410, code="gone") from failed
+    if any(words in detail for words in _UNTRUSTED):
+        raise CertificateRefused(detail) from failed
     if isinstance(failed, flight.FlightUnavailableError | flight.FlightTimedOutError | OSError):
-        raise Busy(detail) from failed
+        raise Busy(detail + (hint if _CLOSED in detail else "")) from failed
     raise StagingClientError(detail) from failed
 
 

@@ -12,6 +12,7 @@ from staging.local.runfile import living_run
 from staging.settings import Settings, settings
 from staging_client import (
     BadAddress,
+    BadCertificates,
     InvalidRequest,
     JobFailed,
     Patience,
@@ -70,7 +71,7 @@ def exit_code(error: StagingClientError) -> ExitCode:
         return exit_code_of_problem(error.status, error.code)
     if isinstance(error, JobFailed):
         return ExitCode.JOB_FAILED
-    if isinstance(error, BadAddress):
+    if isinstance(error, BadAddress | BadCertificates):
         return ExitCode.USAGE
     if isinstance(error, Unavailable | TimedOut):
         return ExitCode.UNAVAILABLE

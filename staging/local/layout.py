@@ -75,7 +75,7 @@ class Layout:
     @property
     def flight_location(self) -> str:
         """Where Flight listens, as this machine reaches it."""
-        return f"grpc://{self._reachable_host}:{self.ports.flight}"
+        return f"{self.settings.flight_scheme}://{self._reachable_host}:{self.ports.flight}"
 
     def metrics_urls(self) -> dict[str, list[str]]:
         """Return where Prometheus reads the metrics of our parts, by the part's name."""
@@ -115,7 +115,17 @@ class Layout:
             "STAGING_RAY_ADDRESS": self.ray_address,
             "STAGING_NODE_PROVIDER": config.node_provider,
             "STAGING_RAY_CLUSTER": _absolute(config) or "",
+            **self._tls_environment(),
         }
+
+    def _tls_environment(self) -> dict[str, str]:
+        """Return the certificates' files; our processes run in another folder than the caller."""
+        files = {
+            "STAGING_FLIGHT_TLS_CERT": self.settings.flight_tls_cert,
+            "STAGING_FLIGHT_TLS_KEY": self.settings.flight_tls_key,
+            "STAGING_FLIGHT_TLS_CLIENT_CA": self.settings.flight_tls_client_ca,
+        }
+        return {name: str(file.absolute()) for name, file in files.items() if file is not None}
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of our own processes."""

@@ -5,6 +5,8 @@ supervisor: those are asked in processes of their own.
 """
 
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -112,15 +114,36 @@ def worker_polls(layout: Layout) -> None:
 
 
 def flight_lists(layout: Layout) -> None:
-    """Open a stream of flights."""
+    """Open a stream of flights; a server that wants our certificate is greeted only."""
+    if layout.settings.flight_tls_client_ca is not None:
+        _greet(layout)
+        return
     from pyarrow import ArrowException, flight  # noqa: PLC0415 - only when the rest is up
 
+    # The certificate is for the name that consumers use; this is our own process.
+    unnamed = {"disable_server_verification": True} if layout.settings.flight_tls_cert else {}
     options = flight.FlightCallOptions(timeout=_ASK_SECONDS)
     try:
-        with flight.connect(layout.flight_location) as client:
+        with flight.connect(layout.flight_location, **unnamed) as client:
             next(iter(client.list_flights(options=options)), None)
     except (ArrowException, OSError) as refused:
         raise NotReady(f"ListFlights: {refused}") from refused
+
+
+def _greet(layout: Layout) -> None:
+    """Let Flight show its certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    host, port = layout.flight_location.rpartition("//")[2].rsplit(":", 1)
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), _ASK_SECONDS) as plain,
+            context.wrap_socket(plain) as greeted,
+        ):
+            greeted.getpeercert(binary_form=True)
+    except OSError as refused:
+        raise NotReady(f"Flight shows no certificate: {refused}") from refused
 
 
 def _run(command: list[str], environment: Mapping[str, str], seconds: float) -> None:

@@ -32,6 +32,29 @@ def decoded(
             yield kept.select(schema.names).cast(schema)
 
 
+def decoded_group(parquet: pq.ParquetFile, group: int, schema: pa.Schema) -> list[pa.RecordBatch]:
+    """Give the rows of one row group, in batches as those of `decoded`, decoded by this thread."""
+    batches = parquet.iter_batches(
+        _rows_per_batch(parquet.metadata, _BATCH_BYTES),
+        row_groups=[group],
+        columns=schema.names,
+        use_threads=False,
+    )
+    return [each.select(schema.names).cast(schema) for each in batches]
+
+
+def end_of_group(metadata: pq.FileMetaData, group: int) -> int:
+    """Give the offset in the file at which the pages of a row group end."""
+    found = metadata.row_group(group)
+    columns = [found.column(index) for index in range(found.num_columns)]
+    return max((_start_of(each) + int(each.total_compressed_size) for each in columns), default=0)
+
+
+def _start_of(column: pq.ColumnChunkMetaData) -> int:
+    starts = (column.dictionary_page_offset, column.data_page_offset)
+    return min(int(each) for each in starts if each is not None)
+
+
 def _after(metadata: pq.FileMetaData, rows: int) -> tuple[list[int], int]:
     """Give the row groups that do not end within so many rows, and the rows to skip in them."""
     groups = list(range(metadata.num_row_groups))

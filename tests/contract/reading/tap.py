@@ -1,9 +1,8 @@
-"""A tap on the wire to a server: it counts connections, and can cut what comes back."""
+"""A tap on the wire to a server: it counts connections, can cut and hold what comes back."""
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
 
 
 class Tap:
@@ -21,6 +20,9 @@ class Tap:
         """Bytes that came back, over all connections."""
         self.cut_after: int | None = None
         """Cut a connection that gave so many bytes."""
+        self.hold_after: int | None = None
+        """Hold what a connection gives beyond so many bytes, until `flows` is set."""
+        self.flows = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -37,20 +39,22 @@ class Tap:
             with self._lock:
                 self.open += 1
                 self.connections += 1
-            there = threading.Thread(target=_copy, args=(caller, target, None), daemon=True)
+            there = threading.Thread(target=_copy, args=(caller, target), daemon=True)
             there.start()
-            given = _copy(target, caller, self.cut_after)
+            given = _copy(target, caller, self)
             there.join()
             with self._lock:
                 self.given_bytes += given
                 self.open -= 1
 
 
-def _copy(source: socket.socket, sink: socket.socket, limit: int | None) -> int:
-    """Copy until one of the two is closed, or so many bytes are over; then both are."""
+def _copy(source: socket.socket, sink: socket.socket, tap: Tap | None = None) -> int:
+    """Copy until one of the two is closed, or the tap cuts it; then both are."""
     given = 0
     with contextlib.suppress(OSError):
-        for piece in _pieces(source, limit):
+        while not _is_cut(tap, given) and (piece := source.recv(65536)):
+            if tap is not None and tap.hold_after is not None and given >= tap.hold_after:
+                tap.flows.wait()
             sink.sendall(piece)
             given += len(piece)
     for each in (source, sink):
@@ -59,8 +63,5 @@ def _copy(source: socket.socket, sink: socket.socket, limit: int | None) -> int:
     return given
 
 
-def _pieces(source: socket.socket, limit: int | None) -> Iterator[bytes]:
-    given = 0
-    while (limit is None or given < limit) and (piece := source.recv(65536)):
-        given += len(piece)
-        yield piece
+def _is_cut(tap: Tap | None, given: int) -> bool:
+    return tap is not None and tap.cut_after is not None and given >= tap.cut_after
