@@ -54,9 +54,7 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 def _begin(connection: sa.Connection) -> None:
     # A deferred transaction that reads first and then writes may fail with SQLITE_BUSY at once.
     is_writing = connection.get_execution_options().get("is_writing", False)
-    # Past SQLAlchemy's own execute, which takes as long as all of a small read.
-    driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
 def _compact(value: object) -> str:
