@@ -71,4 +71,6 @@ def test_a_task_that_never_has_memory_enough_fails_the_job_after_three_tries(poo
     assert failed["error"]["partition_id"] == 0
     assert poor.object_keys() == []
     worker = (poor.folder.logs / "worker.log").read_text()
-    assert worker.count('"code": "out_of_memory"') == 3
+    tries = [line for line in worker.splitlines() if '"attempt_failed"' in line]
+    assert len(tries) == 3
+    assert all('"code": "out_of_memory"' in line for line in tries)
