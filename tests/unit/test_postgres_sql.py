@@ -175,7 +175,7 @@ def test_bounds_are_read_back_as_they_were_written():
 
 
 def test_wide_rows_are_read_in_small_batches_and_very_wide_ones_by_few_pages():
-    assert batch_rows_for(100) == 122_880
+    assert batch_rows_for(100) == 61_440
     assert batch_rows_for(2_000) == 6 * 2_048
     assert batch_rows_for(1_000_000) == 2_048
     assert stride_for(2_000, 16_000) is None
