@@ -56,7 +56,8 @@ _OUTCOMES = """
 `outcome` of an attempt is `published`, `failed`, `stale` (its fence was old) or `stopped` (by a
 pause, a cancel, a shutdown or a newer run of the step); `code` is that of the
 [error](../../staging/core/errors.py), empty unless it failed. `stage` is `read`, `wait`,
-`encode` or `upload`. `loop` is `reconcile`, `janitor` or `snapshots`. Garbage that is `found` and not
+`encode` or `upload`. `loop` is `reconcile`, `janitor` or `snapshots`.
+Garbage that is `found` and not
 `deleted` is deleted in the next round, and counted again; two workers may both find, and delete,
 the same object.
 """
