@@ -233,7 +233,7 @@ def test_sessions_are_read_only_named_and_in_utc(db):
         with pytest.raises(pymysql.MySQLError) as raised:
             session.stream("INSERT INTO untouched VALUES (1)")
         assert raised.value.args[0] == 1792
-    assert db.queries("staging mode") == 0
+    until(lambda: db.queries("staging mode") == 0)
 
 
 @pytest.mark.parametrize("view", ["slow", "silent"])
@@ -286,8 +286,8 @@ def test_a_reading_that_is_left_halfway_leaves_nothing_on_the_server(db):
     with opened_reading(db, "t", "staging left") as reading:
         next(iter(reading))
 
-    until(lambda: db.queries("staging left") == 0, 1)
-    assert time.monotonic() - began < 3
+    until(lambda: db.queries("staging left") == 0, 5)
+    assert time.monotonic() - began < 10
 
 
 def test_a_cancel_after_the_end_does_nothing(db):

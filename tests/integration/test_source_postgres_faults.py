@@ -145,7 +145,7 @@ def test_a_reading_that_is_left_halfway_leaves_nothing_on_the_server(db):
         next(iter(reading))
 
     db.assert_left("staging left")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_cancel_after_the_end_does_nothing(db):

@@ -237,7 +237,7 @@ def test_a_closed_port_is_noticed_in_seconds(s3, file, step):
     with pytest.raises(StorageUnavailable, match="does not answer") as unavailable:
         STEPS[step](dead, file(b"x"))
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert unavailable.value.__cause__ is not None
 
 
