@@ -27,6 +27,14 @@ from staging.storage.parquet import ChunkFile, ParquetOptions, write_chunks
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    """From which level up an attempt logs, and where it sends its spans, if anywhere."""
+
+    log_level: str = "info"
+    trace_endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExtractRequest:
     """All that a task needs; `connection` has its secret resolved and never shows it."""
 
@@ -40,6 +48,7 @@ class ExtractRequest:
     on_unrepresentable: str
     parquet: ParquetOptions
     store: StoreConfig
+    telemetry: Telemetry
     trace: Mapping[str, str] = field(default_factory=dict)
     """What carries the span of the step that started it."""
 

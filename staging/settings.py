@@ -1,6 +1,5 @@
 """The only reader of the environment: every setting, its unit, default and range."""
 
-import os
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -206,8 +205,6 @@ class Settings(BaseSettings):
             *(key.get_secret_value() for key in keys if key is not None),
             password,
             None if password is None else unquote(password),
-            os.environ.get("AWS_SECRET_ACCESS_KEY"),
-            os.environ.get("AWS_SESSION_TOKEN"),
         )
 
     @property

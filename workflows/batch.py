@@ -191,6 +191,7 @@ class Batch:
             on_unrepresentable=job.options.on_unrepresentable,
             parquet=parquet_options(job.options),
             store=self._parts.store_config,
+            telemetry=self._parts.telemetry,
             trace=carried(),
         )
 

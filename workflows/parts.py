@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cluster.extract import Telemetry
 from cluster.holders import SnapshotHolders
 from cluster.session import RaySession
 from staging.catalog import Catalog
@@ -16,7 +17,7 @@ from workflows.metrics import WorkerMetrics
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The four things outside, the two graces, and what counts."""
+    """The four things outside, the two graces, what counts, and what is told of it."""
 
     catalog: Catalog
     connections: Connections
@@ -25,6 +26,7 @@ class Parts:
     session: RaySession
     holders: SnapshotHolders
     metrics: WorkerMetrics
+    telemetry: Telemetry
     purge_grace: timedelta
     garbage_grace: timedelta
 

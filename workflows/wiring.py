@@ -6,6 +6,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from cluster.extract import Telemetry
 from cluster.holders import SnapshotHolders
 from cluster.session import RaySession
 from staging.catalog import Catalog
@@ -41,6 +42,7 @@ def build_parts(settings: Settings) -> Parts:
         session=session,
         holders=SnapshotHolders(session),
         metrics=metrics,
+        telemetry=Telemetry(settings.log_level, settings.trace_endpoint),
         purge_grace=settings.purge_grace,
         garbage_grace=settings.garbage_grace,
     )

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+
+from staging.redaction import conceal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -93,8 +96,16 @@ PROBE = Patience(connect_seconds=1, read_seconds=2, attempts=1)
 
 
 def s3_client(config: StoreConfig, patience: Patience) -> "S3Client":
-    """Build a thread-safe client (about 0.1 s): SigV4, no checksum but those given."""
-    return boto3.session.Session().client(
+    """Build a thread-safe client (about 0.1 s): SigV4, no checksum but those given.
+
+    Standing credentials are never logged by this process; those that are renewed are not known
+    before a request needs them.
+    """
+    session = boto3.session.Session()
+    credentials = session.get_credentials()
+    if credentials is not None and not isinstance(credentials, RefreshableCredentials):
+        conceal((credentials.secret_key, credentials.token))
+    return session.client(
         "s3",
         endpoint_url=config.endpoint,
         region_name=config.region,

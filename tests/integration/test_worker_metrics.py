@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import generate_latest
 
+from cluster.extract import Telemetry
 from cluster.holders import SnapshotHolders
 from cluster.session import RaySession
 from staging.catalog import Catalog, migrate
@@ -49,6 +50,7 @@ def parts(s3, tmp_path) -> Iterator[Parts]:
         session=session,
         holders=SnapshotHolders(session),
         metrics=metrics,
+        telemetry=Telemetry(),
         purge_grace=timedelta(0),
         garbage_grace=timedelta(0),
     )

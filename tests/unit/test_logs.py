@@ -8,6 +8,7 @@ import pytest
 
 from staging.redaction import conceal, redacted
 from staging.sources.connection import Connection
+from staging.storage.config import PROBE, StoreConfig, s3_client
 
 SCRIPT = """
 import logging, sys, threading
@@ -98,3 +99,13 @@ def test_the_secret_of_a_connection_is_known_as_soon_as_it_is_read():
 
     assert resolved.secrets == ("a secret of the shop",)
     assert redacted("it was 'a secret of the shop'") == "it was '[redacted]'"
+
+
+def test_the_key_of_the_store_is_known_as_soon_as_a_client_has_it(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a key of the store")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a ticket of the store")
+
+    s3_client(StoreConfig("http://127.0.0.1:1", "http://127.0.0.1:1", "staging", "r"), PROBE)
+
+    assert redacted("a key of the store, a ticket of the store") == "[redacted], [redacted]"
