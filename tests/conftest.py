@@ -32,8 +32,19 @@ if TYPE_CHECKING:
 
 WAREHOUSE = "warehouse"
 
+SEVERAL_AT_ONCE = ("architecture", "contract", "replay", "unit")
+"""Folders whose tests have servers of their own, and none of Ray."""
 FAILED_LOGS = Path(__file__).parents[1] / ".staging" / "failed-test-logs"
 REGION = "us-east-1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that need a whole stack on one process: they share it and time it."""
+    for item in items:
+        folder, *_, name = item.path.relative_to(Path(__file__).parent).parts
+        is_a_source = folder == "integration" and name.startswith(("test_source_", "test_storage"))
+        if folder not in SEVERAL_AT_ONCE and not is_a_source:
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
