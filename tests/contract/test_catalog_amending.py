@@ -64,7 +64,7 @@ def test_a_shortened_job_is_due_and_an_extended_one_is_not(catalog):
     assert long.job_id not in unsettled
 
 
-@pytest.mark.parametrize("state", list(ENDING))
+@pytest.mark.parametrize("state", sorted(ENDING))
 def test_the_ttl_of_a_job_that_ends_stays(catalog, state):
     before = job_in(catalog, state)
     amendment = Amendment(ttl_seconds=77, labels={"a": "b"}, name="other", is_renamed=True)

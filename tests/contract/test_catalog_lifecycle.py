@@ -143,7 +143,7 @@ def test_a_paused_job_expires_after_seven_days_and_not_by_its_ttl(catalog):
     assert catalog.expire_job(job.job_id, now=NOW + 7 * DAY) is True
 
 
-@pytest.mark.parametrize("state", ["pausing", "cancelling", *FINAL])
+@pytest.mark.parametrize("state", ["pausing", "cancelling", *sorted(FINAL)])
 def test_a_job_that_is_pausing_or_ending_does_not_expire(catalog, state):
     job = job_in(catalog, S(state))
     late = NOW + 1000 * DAY
