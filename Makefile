@@ -35,7 +35,7 @@ down: $(STAMP) ## Stop the embedded stack
 	$(BIN)/staging down
 
 test: $(STAMP) ## Run all tests, those of the whole stack beside the others
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 test-postgres: $(STAMP) ## Run the tests of the whole stack on a catalog in Postgres
 	STAGING_TEST_CATALOG=postgres $(BIN)/pytest tests/e2e tests/faults

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pyarrow as pa
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from staging.core.errors import StagingError
 from staging.local.child import start
@@ -32,19 +33,28 @@ if TYPE_CHECKING:
 
 WAREHOUSE = "warehouse"
 
-SEVERAL_AT_ONCE = ("architecture", "contract", "replay", "unit")
-"""Folders whose tests have servers of their own, and none of Ray."""
+WITHOUT_A_STACK = (
+    "tests/architecture/",
+    "tests/contract/",
+    "tests/integration/test_source_",
+    "tests/integration/test_storage",
+    "tests/replay/",
+    "tests/unit/",
+)
 FAILED_LOGS = Path(__file__).parents[1] / ".staging" / "failed-test-logs"
 REGION = "us-east-1"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that need a whole stack on one process: they share it and time it."""
-    for item in items:
-        folder, *_, name = item.path.relative_to(Path(__file__).parent).parts
-        is_a_source = folder == "integration" and name.startswith(("test_source_", "test_storage"))
-        if folder not in SEVERAL_AT_ONCE and not is_a_source:
-            item.add_marker(pytest.mark.xdist_group("stack"))
+class StackOnOneProcess(LoadScopeScheduling):
+    """Runs the tests that need a whole stack on one process: they share it, and they time it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(WITHOUT_A_STACK) else "stack"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> StackOnOneProcess:
+    """Give the tests without a stack to whichever process is free."""
+    return StackOnOneProcess(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
