@@ -61,7 +61,9 @@ class Dispatch:
             return outcomes
         try:
             with self._session.use():
-                ready, _ = ray.wait(list(self._running), timeout=seconds, fetch_local=False)
+                streams = list(self._running)
+                ray.wait(streams, timeout=seconds, fetch_local=False)
+                ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
                 outcomes += [each for stream in ready for each in self._advance(stream)]
         except ClusterUnavailable:
             return list(self._lost())

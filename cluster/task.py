@@ -51,12 +51,12 @@ def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
 
 
 def _pulses_until(ended: threading.Event) -> Iterator[Pulse]:
-    """Give a pulse at once and then one every PULSE_SECONDS.
+    """Give a pulse, unless it ends at once, and then one every PULSE_SECONDS.
 
     An event is waited for, not the thread: a join that is interrupted takes the thread for
     ended (CPython 3.11, `_wait_for_tstate_lock`).
     """
-    due = time.monotonic()
+    due = time.monotonic() + _HEAR_SECONDS
     while not ended.is_set():
         if time.monotonic() >= due:
             yield Pulse()

@@ -27,6 +27,8 @@ _BATCH_PARTITIONS = 1_000
 _BATCH_SECONDS = 600.0
 _POLL_SECONDS = 0.5
 _IDLE_SECONDS = 0.1
+_LOOK_SECONDS = 0.1
+"""How late a change of the job's state may be seen while attempts run; none begins meanwhile."""
 _BEAT_SECONDS = 1.0
 """A heartbeat waits for the worker's event loop, a quarter of the time of small partitions."""
 _PAUSE_SECONDS = 1.0
@@ -98,6 +100,7 @@ class Batch:
         self._stop_by: float | None = None
         self._kept_at = time.monotonic()
         self._beaten_at = 0.0
+        self._looked_at = 0.0
         self._started = 0
 
     def run(self) -> None:
@@ -122,6 +125,9 @@ class Batch:
             raise OrchestrationUnavailable("the worker stops; the step goes on elsewhere")
 
     def _is_over(self) -> bool:
+        if len(self.dispatch) > 0 and time.monotonic() - self._looked_at < _LOOK_SECONDS:
+            return False
+        self._looked_at = time.monotonic()
         standing = self._parts.standing(self._job_id)
         if standing.state is JobState.PAUSING:
             return self._is_winding_down()
