@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import socket
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ GRPC_OFFSET = 10_000
 """SeaweedFS derives its gRPC ports from its HTTP ports by adding this."""
 LOOPBACK = "127.0.0.1"
 _TRIES = 500
+_CHOICE = range(12_000, 22_000)
+"""Not of those that kernels give to outgoing connections (Linux: from 32,768 on), the gRPC ports
+included: one of them may be gone between its choice and its use."""
+_NONE_FREE = "no free port on the loopback"
 
 
 class PortBook:
@@ -35,7 +40,7 @@ class PortBook:
             port = _some_port()
             if port + max(offsets) < 1 << 16 and self.try_take(port, offsets=offsets):
                 return port
-        raise OSError("no free port on the loopback")
+        raise OSError(_NONE_FREE)
 
     def try_take(self, port: int, *, offsets: Sequence[int] = (0,)) -> bool:
         """Take one port if it is free."""
@@ -91,10 +96,11 @@ def _name(pid: int) -> str:
 
 
 def _some_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    for _ in range(_TRIES):
+        port = secrets.choice(_CHOICE)
+        if is_free(port):
+            return port
+    raise OSError(_NONE_FREE)
 
 
 def answers(address: str) -> bool:

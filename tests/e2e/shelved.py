@@ -10,6 +10,7 @@ from pathlib import Path
 from staging.catalog import Catalog, migrate
 from staging.core.jobs import JobDraft
 from staging.core.source_spec import SourceSpec
+from staging.local.ports import free_port
 from tests.contract.api.service import fill
 from tests.contract.catalog_steps import (
     NOW,
@@ -19,7 +20,7 @@ from tests.contract.catalog_steps import (
     begin,
     staged,
 )
-from tests.contract.reading.servers import answers, free_port, start
+from tests.contract.reading.servers import answers, start
 
 _TTL = int((datetime.now(UTC) - NOW + timedelta(days=2)).total_seconds())
 """Jobs of the prepared catalog are as old as NOW, and still there."""

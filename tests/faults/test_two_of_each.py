@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from pyarrow import flight
 
+from staging.local.ports import free_port
 from tests import postgres_catalog, warehouse
-from tests.contract.reading.servers import Server, answers, free_port, start
+from tests.contract.reading.servers import Server, answers, start
 from tests.e2e import connections
 from tests.e2e.service import Service
 from tests.prometheus import Samples, labels, scrape

@@ -25,6 +25,7 @@ from staging.core.errors import (
     StorageUnavailable,
     UploadCorrupted,
 )
+from staging.local.ports import free_port
 from staging.storage.config import TRANSFER, StoreConfig, s3_client
 from staging.storage.object_body import Span
 from staging.storage.objects import ObjectStore
@@ -231,7 +232,7 @@ STEPS: dict[str, Callable[[ObjectStore, Path], object]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_closed_port_is_noticed_in_seconds(s3, file, step):
-    dead = ObjectStore(replace(s3, endpoint=f"http://127.0.0.1:{_unused_port()}"))
+    dead = ObjectStore(replace(s3, endpoint=f"http://127.0.0.1:{free_port()}"))
     started = time.monotonic()
 
     with pytest.raises(StorageUnavailable, match="does not answer") as unavailable:
@@ -239,11 +240,6 @@ def test_a_closed_port_is_noticed_in_seconds(s3, file, step):
 
     assert time.monotonic() - started < 15
     assert unavailable.value.__cause__ is not None
-
-
-def _unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from api.app import create_app
 from api.wiring import Wiring
 from staging.catalog import Catalog
 from staging.core.jobs import FINAL, JobState
+from staging.local.ports import free_port
 from tests.contract.api.service import PREFIX, Recorder, make_wiring, pointers, problem_of
 from tests.contract.catalog_steps import (
     NOW,
@@ -26,7 +27,7 @@ from tests.contract.catalog_steps import (
     running,
     staged,
 )
-from tests.contract.reading.servers import answers, free_port
+from tests.contract.reading.servers import answers
 
 S = JobState
 

@@ -15,10 +15,11 @@ import pytest
 
 from staging.catalog import Catalog
 from staging.core.jobs import JobState
+from staging.local.ports import free_port
 from staging.settings import InsecureBind, Settings
 from tests.contract.api.service import PREFIX, problem_of
 from tests.contract.catalog_steps import a_draft, job_in, staged
-from tests.contract.reading.servers import ROOT, Server, answers, free_port, start
+from tests.contract.reading.servers import ROOT, Server, answers, start
 
 MIB = 1024 * 1024
 

@@ -17,9 +17,10 @@ import uvicorn
 from api.app import create_app, routed_app
 from staging.catalog import Catalog
 from staging.core.jobs import JobState
+from staging.local.ports import free_port
 from tests.contract.api.service import Recorder, make_wiring
 from tests.contract.catalog_steps import a_draft, job_in
-from tests.contract.reading.servers import ROOT, answers, free_port
+from tests.contract.reading.servers import ROOT, answers
 
 CENTURY = 100 * 365 * 86_400
 """A job of the tests' past is still alive."""

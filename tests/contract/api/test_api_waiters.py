@@ -13,9 +13,10 @@ import pytest
 
 from staging.catalog import Catalog
 from staging.core.jobs import JobState
+from staging.local.ports import free_port
 from tests.contract.api.service import PREFIX
 from tests.contract.catalog_steps import a_draft, job_in, running
-from tests.contract.reading.servers import answers, free_port, start
+from tests.contract.reading.servers import answers, start
 
 JOBS, WAITERS = 40, 1_000
 OPEN_FILES = 4_096

@@ -7,9 +7,10 @@ import pytest
 from pyarrow import flight
 
 from staging.catalog import Catalog, migrate
+from staging.local.ports import free_port
 from staging.storage.objects import ObjectStore
 from staging_client import Patience, StagingClient
-from tests.contract.reading.servers import Server, answers, free_port, start
+from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import PURGE_GRACE, Shelf, parquet, rows
 
 TICKET_KEY = "a key for tests only"

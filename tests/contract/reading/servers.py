@@ -13,13 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @dataclass
 class Server:
     """A running process and the file that it logs to."""

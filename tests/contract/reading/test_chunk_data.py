@@ -18,9 +18,10 @@ import uvicorn
 from api import streamed
 from api.app import create_app
 from staging.core.chunks import Chunk
+from staging.local.ports import free_port
 from staging.storage.config import TRANSFER, s3_client
 from tests.contract.api.service import PREFIX, Recorder, make_wiring, problem_of
-from tests.contract.reading.servers import Server, answers, free_port, start
+from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import SCHEMA, rows
 from tests.contract.reading.tap import Tap
 

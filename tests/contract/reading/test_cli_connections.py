@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from staging.local.ports import free_port
 from tests.buckets import new_root
-from tests.contract.reading.servers import free_port
 
 STAGING = str(Path(sys.executable).with_name("staging"))
 POSTGRES = ["--kind", "postgres", "--host", "127.0.0.1", "--database", "tpch", "--user", "reader"]

@@ -21,9 +21,10 @@ from staging.cli.exit_codes import MEANING
 from staging.cli.service import base_url
 from staging.core.contracts import FailureReport
 from staging.local.folder import StateFolder
+from staging.local.ports import free_port
 from staging.local.runfile import PartState, PartStatus, Run, StackState, started_at, write_run
 from staging.settings import Settings
-from tests.contract.reading.servers import ROOT, free_port
+from tests.contract.reading.servers import ROOT
 from tests.contract.reading.shelf import rows
 
 FIRST, SECOND = rows(0, 3000), rows(3000, 500)

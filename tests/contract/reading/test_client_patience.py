@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from staging.local.ports import free_port
 from staging_client import JobNotFound, Patience, StagingClient, Unavailable, UnexpectedAnswer
 from staging_client.patience import Busy, retry_after
-from tests.contract.reading.servers import free_port
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from tests.contract.reading.servers import Server, answers, free_port, start
+from staging.local.ports import free_port
+from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import Shelf, rows
 
 TABLE = rows(0, 3000)

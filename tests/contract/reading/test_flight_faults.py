@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from staging.local.ports import free_port
 from staging_client.chunk import Chunk
 from staging_client.routes import Routes
-from tests.contract.reading.servers import Server, answers, free_port, start
+from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import Shelf, parquet, rows
 from tests.contract.reading.tap import Tap
 

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from tests.contract.reading.servers import answers, free_port, start
+from staging.local.ports import free_port
+from tests.contract.reading.servers import answers, start
 from tests.contract.reading.shelf import rows
 from tests.contract.reading.test_flight_process import BIG, ticket_of
 from tests.prometheus import Samples, labels, scrape

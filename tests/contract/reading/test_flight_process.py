@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from staging.local.ports import free_port
 from staging.settings import is_loopback
-from tests.contract.reading.servers import ROOT, answers, free_port, start
+from tests.contract.reading.servers import ROOT, answers, start
 from tests.contract.reading.shelf import rows
 
 SMALL = rows(0, 100)

@@ -15,6 +15,7 @@ from pyarrow import flight
 
 from flight_server.certificates import BadCertificates as BadServerCertificates
 from flight_server.certificates import tls_options
+from staging.local.ports import free_port
 from staging.settings import Settings
 from staging_client import (
     BadCertificates,
@@ -26,7 +27,7 @@ from staging_client import (
     Unavailable,
 )
 from tests.certificates import Authority, Pair
-from tests.contract.reading.servers import answers, free_port, start
+from tests.contract.reading.servers import answers, start
 from tests.contract.reading.shelf import rows
 from tests.contract.reading.test_client_routes import routes_of
 
