@@ -21,7 +21,7 @@ from staging.tracing import carried
 from workflows.clock import now
 from workflows.outcomes import settle
 from workflows.parts import Parts
-from workflows.width import depth
+from workflows.width import width
 
 _BATCH_PARTITIONS = 1_000
 _BATCH_SECONDS = 600.0
@@ -149,7 +149,7 @@ class Batch:
         )
 
     def _start_more(self) -> None:
-        room = depth(self._parts, self._job) - len(self.dispatch)
+        room = width(self._parts, self._job) - len(self.dispatch)
         limit = min(room, _BATCH_PARTITIONS - self._started)
         if limit <= 0:
             return

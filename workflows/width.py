@@ -1,4 +1,4 @@
-"""How many partitions of a job are read at once, and how many are handed to the cluster."""
+"""How many partitions of a job are read at once."""
 
 from staging.core.jobs import Job
 from workflows.parts import Parts
@@ -12,15 +12,3 @@ def width(parts: Parts, job: Job) -> int:
     """
     slots = parts.session.slots()
     return min(slots, job.options.parallelism or slots)
-
-
-def depth(parts: Parts, job: Job) -> int:
-    """Give how many attempts are handed to the cluster at once: some wait there for their turn.
-
-    A slot that is free takes the next of them before this process has heard that it is free.
-    They are few, as they stand before what other jobs hand over.
-    Raises ClusterUnavailable without a cluster.
-    """
-    slots = parts.session.slots()
-    ahead = max(1, slots // 4)
-    return min(slots + ahead, job.options.parallelism or slots + ahead)
