@@ -30,8 +30,8 @@ from staging.storage.parquet import ChunkFile, ParquetOptions, write_chunks
 class Telemetry:
     """From which level up an attempt logs, and where it sends its spans, if anywhere."""
 
-    log_level: str = "info"
-    trace_endpoint: str | None = None
+    log_level: str
+    trace_endpoint: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def parts(s3, tmp_path) -> Iterator[Parts]:
         session=session,
         holders=SnapshotHolders(session),
         metrics=metrics,
-        telemetry=Telemetry(),
+        telemetry=Telemetry("info", None),
         purge_grace=timedelta(0),
         garbage_grace=timedelta(0),
     )
