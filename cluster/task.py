@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import ray
 
 from cluster.attempt_log import logged
 from cluster.extract import Extraction, ExtractRequest
+from cluster.lean import lean_process
 from staging.core.chunks import Failure, Receipt
 
 PULSE_SECONDS = 2.0
@@ -26,6 +27,13 @@ Outcome = Receipt | Failure
 
 
 def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
+    """Give pulses while the partition is read, then the outcome."""
+    with lean_process():
+        outcome = yield from _outcome(request)
+    yield outcome
+
+
+def _outcome(request: ExtractRequest) -> Generator[Pulse, None, Outcome]:
     """Extract in a thread of its own, so that a pulse and a cancel never wait for the source.
 
     `ray.cancel` raises KeyboardInterrupt here; a read in C code would not hear it.
@@ -47,7 +55,7 @@ def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
         if not ended.is_set():
             extraction.cancel()
             ended.wait(_STOP_SECONDS)
-    yield outcomes[0]
+    return outcomes[0]
 
 
 def _pulses_until(ended: threading.Event) -> Iterator[Pulse]:
