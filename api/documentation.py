@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from api import PREFIX
 from api.errors import RETRY_AFTER_SECONDS
 from api.examples import ANSWERS, CHUNK_ID, JOB_ID, REQUESTS, STREAMS
-from api.models.answers import ProblemAnswer
+from api.models.problem import ProblemAnswer
 from api.problem_examples import problems_of
 from api.problems import PROBLEM_JSON, problem_json
 
@@ -88,6 +88,7 @@ _LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
             "resume_job",
             "list_chunks",
             "read_manifest",
+            "read_nodes",
         ),
         _OF_ITS_JOB,
     ),

@@ -104,6 +104,7 @@ JOB_SUMMARY: dict[str, Any] = {
     "finished_at": None,
     "expires_at": "2026-11-26T10:00:00.000Z",
 }
+_NODE_ID = "5d3f0f6c0f1b7d2c9a4e8b6f3c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f"
 _MANIFEST_CHUNK = {
     name: CHUNK[name]
     for name in (
@@ -138,6 +139,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "sealed": True,
         "chunks": [_MANIFEST_CHUNK],
     },
+    "NodesAnswer": {"nodes": [{"node_id": _NODE_ID, "partitions": 12}]},
     "AckAnswer": {
         "chunk_id": CHUNK_ID,
         "chunk_index": 0,

@@ -109,6 +109,7 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
             allowed=("pause", "resume", "cancel", "ack"),
         ),
     ),
+    "read_nodes": (_NO_JOB, _NO_PARAMETER),
     "list_chunks": (BadPageToken(), _BOTH, _NO_JOB, _BAD_PAGE, StorageError()),
     "read_chunk_data": (
         _NO_JOB,

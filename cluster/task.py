@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ray
 
@@ -30,7 +30,7 @@ def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
     """Give pulses while the partition is read, then the outcome."""
     with lean_process():
         outcome = yield from _outcome(request)
-    yield outcome
+    yield replace(outcome, node_id=ray.get_runtime_context().get_node_id())
 
 
 def _outcome(request: ExtractRequest) -> Generator[Pulse, None, Outcome]:

@@ -6,6 +6,7 @@ import { jobFacts } from "./job_facts.js";
 import { JobHead } from "./job_head.js";
 import { isFinal } from "./job_words.js";
 import { ManifestView } from "./manifest_view.js";
+import { NodesView } from "./nodes_view.js";
 import { problemPlace, showProblem } from "./problem_view.js";
 import { ask, jobPath } from "./service.js";
 import { Throughput } from "./throughput.js";
@@ -28,12 +29,14 @@ class JobPage {
     this.map = new ChunkMap(new ChunkStates(jobId, () => this.map.redraw()), signal);
     this.states = this.map.states;
     this.throughput = new Throughput();
+    this.nodes = new NodesView(jobId);
     this.manifest = new ManifestView(jobId, this.problems);
     this.facts = element("div");
     this.whole = element("div", { hidden: true },
       this.head.element,
       section("Chunk map", this.map.element),
       section("Throughput", this.throughput.element),
+      section("Partitions by node", this.nodes.element),
       section("Manifest", this.manifest.element),
       section("Request", this.facts));
     main.replaceChildren(this.head.heading, this.problems, this.whole);
@@ -89,9 +92,11 @@ class JobPage {
     this.manifest.show(this.job, progress);
     this.throughput.add(progress);
     this.throughput.showAverage(this.job, progress);
-    this.catchUp(progress).catch((failure) => {
-      if (!this.signal.aborted) showProblem(this.problems, failure);
-    });
+    for (const asking of [this.catchUp(progress), this.nodes.follow(progress, this.signal)]) {
+      asking.catch((failure) => {
+        if (!this.signal.aborted) showProblem(this.problems, failure);
+      });
+    }
   }
 
   /** Have every chunk that there is, and every ack. */

@@ -136,6 +136,19 @@ class ManifestAnswer(ManifestSummary):
     chunks: list[ManifestChunk]
 
 
+class NodeShare(Answer):
+    """How many of a job's partitions a node of the cluster has read."""
+
+    node_id: str
+    partitions: int = _Count
+
+
+class NodesAnswer(Answer):
+    """The nodes that have read partitions of a job, in the order of their ids."""
+
+    nodes: list[NodeShare]
+
+
 class FlightAnswer(Answer):
     """How to read the chunk by Arrow Flight; the ticket is null once the chunk is gone."""
 
@@ -267,28 +280,3 @@ class VersionAnswer(Answer):
     name: str
     version: str
     api: str
-
-
-class FieldErrorAnswer(Answer):
-    """One invalid place of a request."""
-
-    pointer: str
-    detail: str
-
-
-class ProblemAnswer(BaseModel):
-    """A failure (RFC 9457); some codes add members."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int = Field(ge=400, le=599)
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: list[FieldErrorAnswer] | None = Field(default=None, description="With 422.")
-    current_state: JobState | None = Field(default=None, description="With 409.")
-    allowed: list[str] | None = Field(default=None, description="With 409: what the state allows.")
-    reason: str | None = Field(default=None, description="With 410.")

@@ -11,7 +11,7 @@ from api.accepting import accept_job
 from api.call import ThisCall
 from api.event_text import EVENT_ID, EVENT_SCHEMA, EVENT_STREAM, Seen
 from api.following import events_answer
-from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer
+from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer, NodesAnswer
 from api.models.queries import JobQuery, JobsQuery
 from api.models.requests import AmendBody, JobBody
 from api.polling import left, news_answer
@@ -139,6 +139,14 @@ def resume_job(job_id: str, call: ThisCall) -> Response:
 async def follow_job(job_id: str, call: ThisCall, last_event_id: LastEventId = None) -> Response:
     """Follow a job by server-sent events: `state`, `chunk`, `progress`, and `end` as the last."""
     return await events_answer(call.parts, (call.org_id, job_id), Seen.read(last_event_id))
+
+
+@router.get("/jobs/{job_id}/nodes", response_model=NodesAnswer, dependencies=[NO_QUERY])
+def read_nodes(job_id: str, call: ThisCall) -> Response:
+    """Tell which nodes of the cluster have read how many of the job's partitions."""
+    read = call.parts.catalog.partitions_by_node(call.org_id, job_id)
+    nodes = [{"node_id": each, "partitions": read[each]} for each in sorted(read)]
+    return JSONResponse({"nodes": nodes})
 
 
 @router.get("/jobs/{job_id}/manifest", response_model=ManifestAnswer, dependencies=[NO_QUERY])

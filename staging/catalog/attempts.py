@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from staging.catalog.budget import lock_usage
 from staging.catalog.database import Database
 from staging.catalog.fencing import fence_out
-from staging.catalog.moves import change_job, lock_job
+from staging.catalog.moves import change_job, lock_job, whole_job
 from staging.catalog.tables import (
     IS_WAITING,
     AttemptState,
@@ -46,6 +46,15 @@ _END = sa.update(attempts).where(
     attempts.c.job_id == sa.bindparam("of_job"),
     attempts.c.partition_id == sa.bindparam("of_partition"),
     attempts.c.fence == sa.bindparam("of_fence"),
+)
+_READ_BY = (
+    sa.select(attempts.c.node_id, sa.func.count().label("partitions"))
+    .where(
+        attempts.c.job_id == sa.bindparam("of_job"),
+        attempts.c.state == AttemptState.PUBLISHED,
+        attempts.c.node_id.is_not(None),
+    )
+    .group_by(attempts.c.node_id)
 )
 
 
@@ -110,6 +119,7 @@ class Attempts(Database):
                 ended_at=now,
                 error_code=failure.code,
                 error_detail=failure.detail,
+                node_id=failure.node_id,
             )
             update_partition(
                 connection,
@@ -121,6 +131,13 @@ class Attempts(Database):
             )
             change_job(connection, job, running_attempts=job.running_attempts - 1)
             return failures
+
+    def partitions_by_node(self, org_id: int, job_id: str) -> dict[str, int]:
+        """Count the partitions that each node has read, by its id; raises UnknownJob."""
+        with self._reading() as connection:
+            whole_job(connection, job_id, org_id=org_id)
+            counted = connection.execute(_READ_BY, {"of_job": job_id})
+            return {row.node_id: row.partitions for row in counted}
 
 
 def find_partition(connection: sa.Connection, attempt: Attempt) -> Any:

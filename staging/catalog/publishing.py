@@ -40,7 +40,13 @@ class Publishing(Database):
             if receipt.schema_fingerprint != job.schema_fingerprint:
                 raise SourceChanged(f"partition {attempt.partition_id} has another schema")
             _insert_chunks(connection, job, receipt)
-            end_attempt(connection, attempt, state=AttemptState.PUBLISHED, ended_at=now)
+            end_attempt(
+                connection,
+                attempt,
+                state=AttemptState.PUBLISHED,
+                ended_at=now,
+                node_id=receipt.node_id,
+            )
             update_partition(
                 connection,
                 attempt,

@@ -150,6 +150,7 @@ attempts = sa.Table(
     sa.Column("ended_at", Instant),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
+    sa.Column("node_id", sa.Text),
     sqlite_with_rowid=False,
 )
 

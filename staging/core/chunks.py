@@ -62,6 +62,8 @@ class Receipt:
     """Wall time by stage: read; beside it, in turn, wait (for what is read), encode, upload."""
     high_water: int | None = None
     """The greatest value of the incremental column; see staging.core.high_water."""
+    node_id: str | None = None
+    """The cluster's own id of the node that it ran on."""
 
     @property
     def row_count(self) -> int:
@@ -77,6 +79,8 @@ class Failure:
     code: str
     detail: str
     is_retryable: bool
+    node_id: str | None = None
+    """The cluster's own id of the node that it ran on, None where that was not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,20 @@ def test_failing_twice_counts_once(catalog):
     assert counted == [1, 1]
 
 
+def test_the_partitions_that_a_node_has_read_are_counted(catalog):
+    job_id = running(catalog, partitions=5)
+    first, second, third, failed, _ = begin(catalog, job_id)
+    for attempt, node_id in ((first, "a"), (second, "b"), (third, "a")):
+        catalog.publish_partition(a_receipt(attempt, 5, node_id=node_id), now=NOW)
+    failure = replace(a_failure(failed), node_id="b")
+    catalog.fail_attempt(failure, counts=True, retry_at=None, now=NOW)
+
+    assert catalog.partitions_by_node(1, job_id) == {"a": 2, "b": 1}
+    assert catalog.partitions_by_node(1, running(catalog)) == {}
+    with pytest.raises(UnknownJob):
+        catalog.partitions_by_node(2, job_id)
+
+
 def test_attempts_of_an_unknown_job_are_refused(catalog):
     job_id = str(uuid.uuid4())
     attempt = Attempt(1, job_id, 0, 1)

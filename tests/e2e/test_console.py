@@ -61,6 +61,11 @@ def test_a_job_is_made_in_the_form_and_watched_until_it_is_staged(window: Window
     expect(page.locator(".legend")).to_have_text(f"available {count}")
     expect(page.get_by_label("Schema").get_by_role("row")).to_have_count(6)
     assert window.colour_of_chunk(count - 1) == window.colour_named("--available")
+    nodes = service.http.get(f"/jobs/{job['job_id']}/nodes").json()["nodes"]
+    assert [each["partitions"] for each in nodes] == [job["progress"]["partitions_done"]]
+    rows = page.get_by_label("Nodes").get_by_role("row")
+    expect(rows.last).to_contain_text(nodes[0]["node_id"])
+    expect(rows.last).to_contain_text("100 %")
 
     service.ack(job["job_id"], service.chunks(job["job_id"])[0])
 

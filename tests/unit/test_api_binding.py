@@ -23,6 +23,7 @@ BOUND = {
     "pause_job",
     "resume_job",
     "read_manifest",
+    "read_nodes",
     "list_chunks",
     "refresh_chunk",
     "list_connections",

@@ -14,6 +14,7 @@ OPERATIONS = [
     ("POST", "/resume"),
     ("GET", "/chunks"),
     ("GET", "/manifest"),
+    ("GET", "/nodes"),
     ("GET", "/events"),
     ("POST", "/chunks/0/ack"),
     ("GET", "/chunks/0/refresh"),

@@ -14,7 +14,9 @@ from tests.contract.catalog_steps import (
     FINGERPRINT,
     NOW,
     a_draft,
+    a_receipt,
     accepted,
+    begin,
     job_in,
     publish,
     running,
@@ -32,6 +34,16 @@ def test_jobs_are_listed_newest_first_without_chunks(service):
     whole = service.get(f"/jobs/{ids[0]}").json()
     assert listed["jobs"][2] == {
         name: value for name, value in whole.items() if name not in {"chunks", "next_page_token"}
+    }
+
+
+def test_the_nodes_that_have_read_partitions_are_told_with_their_numbers(service):
+    job_id = running(service.catalog, partitions=3)
+    for attempt, node_id in zip(begin(service.catalog, job_id), ("b", "a", "b"), strict=True):
+        service.catalog.publish_partition(a_receipt(attempt, 5, node_id=node_id), now=NOW)
+
+    assert service.get(f"/jobs/{job_id}/nodes").json() == {
+        "nodes": [{"node_id": "a", "partitions": 1}, {"node_id": "b", "partitions": 2}]
     }
 
 

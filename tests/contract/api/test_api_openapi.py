@@ -42,6 +42,7 @@ ADDITIONS = {
     ("get", "/jobs/{job_id}/events"),
     ("get", "/jobs/{job_id}/chunks"),
     ("get", "/jobs/{job_id}/manifest"),
+    ("get", "/jobs/{job_id}/nodes"),
     ("get", "/jobs/{job_id}/chunks/{chunk_id}/data"),
     ("get", "/connections"),
 }
