@@ -28,7 +28,7 @@ Outcome = Receipt | Failure
 
 def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
     """Give pulses while the partition is read, then the outcome."""
-    with lean_process():
+    with lean_process(has_pandas=bool(request.connection.dialect)):
         outcome = yield from _outcome(request)
     yield replace(outcome, node_id=ray.get_runtime_context().get_node_id())
 

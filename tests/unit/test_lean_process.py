@@ -19,11 +19,13 @@ NO_PANDAS = f"""{ENTERED}
 import duckdb
 
 assert importlib.util.find_spec("pandas"), "this says nothing where pandas is not installed"
-with lean_process():
+with lean_process(has_pandas=False):
     assert pa.scalar(Decimal(1), pa.decimal128(9, 2)).as_py() == 1
     assert pa.array([1, None]).null_count == 1
     assert duckdb.execute("SELECT ?", ["a"]).fetchall() == [("a",)]
 assert "pandas" not in sys.modules
+with lean_process(has_pandas=True):
+    import pandas
 """
 GIVEN_BACK = f"""{ENTERED}
 import threading
@@ -35,7 +37,7 @@ def fill():
     for _ in range(COUNT):
         kept.append(pa.array(["x" * SIZE]))
 
-with lean_process():
+with lean_process(has_pandas=False):
     thread = threading.Thread(target=fill)
     thread.start()
     thread.join()
@@ -50,7 +52,7 @@ def run(script):
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_a_task_imports_no_pandas():
+def test_a_task_imports_no_pandas_but_for_a_driver_that_may_want_it():
     run(NO_PANDAS)
 
 
