@@ -14,6 +14,7 @@ from flight_server.wiring import build
 from staging.exposition import MetricsPortTaken, show_metrics
 from staging.logs import configure_logging, log_crashes
 from staging.settings import InsecureBind, MissingTicketKey, settings
+from staging.signals import heard_signals
 from staging.tracing import TracingMissing, start_tracing
 
 _STOP_SECONDS = 5.0
@@ -26,9 +27,7 @@ _log = structlog.get_logger("flight_server")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; give 0, or 2 if the process is not set up to run."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    wait_for_stop = heard_signals(signal.SIGTERM, signal.SIGINT)
     chosen = settings()
     configure_logging(chosen.log_level, chosen.secrets)
     log_crashes()
@@ -44,7 +43,7 @@ def main() -> int:
         return 2
     service = FlightService(listen, wiring, tls)
     _log.info("flight.serving", listen=listen, advertised=wiring.desk.location)
-    stop.wait()
+    wait_for_stop()
     _stop(service)
     wiring.streams.cache.clear()
     wiring.catalog.close()

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from staging.cli.demo_parts import DemoParts, demo_parts, read_source
 from staging.cli.exit_codes import ExitCode
-from staging.cli.signals import end_as_ctrl_c
 from staging.local.fingerprint import Fingerprint, fingerprint
+from staging.signals import end_as_ctrl_c
 from staging_client import Job, StagingClient
 
 _CHUNK_BYTES = 1 << 20

@@ -42,8 +42,8 @@ def up(
     """Start the embedded stack; without -d, keep it until Ctrl-C."""
     options = UpOptions(port, parse_existing([*(use_existing or []), *(more or [])]))
     if detach:
-        from staging.cli.signals import end_as_ctrl_c
         from staging.local.launch import start_in_background
+        from staging.signals import end_as_ctrl_c
 
         end_as_ctrl_c()
         run = start_in_background(state_folder(), options)

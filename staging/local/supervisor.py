@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 from staging.core.errors import StagingError
 from staging.local.autoscaler import Autoscaler
@@ -35,6 +34,7 @@ from staging.local.runfile import (
     write_run,
 )
 from staging.settings import Settings
+from staging.signals import heard_signals
 
 _EXISTING_SECONDS, _EXISTING_POLL_SECONDS = 10.0, 0.5
 
@@ -45,7 +45,7 @@ class Supervisor:
     def __init__(self, layout: Layout, say: Callable[[str], None]) -> None:
         self.layout = layout
         self.say = say
-        self.stop_asked = threading.Event()
+        self.stop_asked, self.retry_asked = threading.Event(), threading.Event()
         self.failure: StagingError | None = None
         self.board = Board(layout.folder, first_run(layout), say)
         self.fleet = Fleet(layout, lambda: self.board.ready_pid("ray"), say)
@@ -64,18 +64,13 @@ class Supervisor:
             if self._finds_existing():
                 self._start()
             while not self.stop_asked.wait(0.2):
+                if self.retry_asked.is_set():
+                    self._retry_failed()
                 self._judge()
         finally:
             self._stop()
         if self.board.run.state is StackState.FAILED and self.failure is not None:
             raise self.failure
-
-    def retry_failed(self) -> None:
-        """Start again what was given up."""
-        self.failure = None
-        self.board.stack(StackState.RECOVERING)
-        for keeper in self.keepers:
-            keeper.retry.set()
 
     def _finds_existing(self) -> bool:
         """Ask the parts that are said to run already; note the first that does not answer."""
@@ -109,6 +104,14 @@ class Supervisor:
 
     def _ends_with(self, part: Part) -> Callable[[], None] | None:
         return self.fleet.end_all if part.name == "ray" else None
+
+    def _retry_failed(self) -> None:
+        """Start again what was given up."""
+        self.retry_asked.clear()
+        self.failure = None
+        self.board.stack(StackState.RECOVERING)
+        for keeper in self.keepers:
+            keeper.retry.set()
 
     def _judge(self) -> None:
         """Tell the state of the whole from the states of the parts."""
@@ -209,15 +212,14 @@ def _lay_out(settings: Settings, options: UpOptions, folder: StateFolder) -> Lay
 
 
 def _obey_signals(supervisor: Supervisor) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        supervisor.stop_asked.set()
+    wait_for_next = heard_signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, RETRY_SIGNAL)
 
-    def retry(_number: int, _frame: FrameType | None) -> None:
-        supervisor.retry_failed()
+    def obey() -> None:
+        while True:
+            is_retry = wait_for_next() == RETRY_SIGNAL
+            (supervisor.retry_asked if is_retry else supervisor.stop_asked).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
-    signal.signal(RETRY_SIGNAL, retry)
+    threading.Thread(target=obey, name="signals", daemon=True).start()
 
 
 def _end_with_starter(supervisor: Supervisor) -> None:

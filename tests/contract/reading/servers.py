@@ -20,7 +20,7 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 10) -> int:
         """Ask it to stop; give its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
