@@ -13,9 +13,9 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from api import PREFIX
-from staging.build import tell_build
 from staging.catalog import Catalog
 from staging.core.errors import CatalogUnavailable
+from staging.exposition import tell_build
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE"})

@@ -1,5 +1,6 @@
 """The attempts that one stage activity has running on Ray, and how they end."""
 
+import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import structlog
 from cluster.extract import ExtractRequest
 from cluster.session import RaySession, deadline_in
 from cluster.silence import Silence
-from cluster.task import Outcome, Pulse, remote_attempt
+from cluster.task import Outcome, Pulse, Refusal, remote_attempt
+from staging.build import ForeignBuild, task_build
 from staging.core.chunks import Failure
 from staging.core.errors import ClusterUnavailable, OutOfMemory
 from staging.core.partitions import Attempt
@@ -49,7 +51,7 @@ class Dispatch:
         with self._session.use():
             stream = remote_attempt.options(
                 num_returns="streaming", name=request.attempt.name, memory=memory_bytes
-            ).remote(request)
+            ).remote(task_build(), pickle.dumps(request))
         running = _Running(request.attempt, stream, self._session.generation)
         self._running[stream] = running
         self._silence.hand_over(stream, memory_bytes)
@@ -104,7 +106,9 @@ class Dispatch:
             yield self._give_up(running, f"the extraction task died ({type(dead).__name__})")
         else:
             self._silence.hear(stream)
-            if not isinstance(value, Pulse):
+            if isinstance(value, Refusal):
+                yield self._give_up(running, _foreign(value), ForeignBuild.code)
+            elif not isinstance(value, Pulse):
                 self._forget(stream)
                 yield value
 
@@ -141,3 +145,10 @@ class Dispatch:
                 ray.cancel(stream, force=force)
         except (ClusterUnavailable, ray.exceptions.RayError, ValueError) as ended:
             _log.debug("cancel_missed", error=type(ended).__name__)
+
+
+def _foreign(refusal: Refusal) -> str:
+    return (
+        f"Ray node {refusal.node_id} runs build {refusal.build}, the worker {task_build()}: "
+        "bring both to one version"
+    )

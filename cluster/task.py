@@ -1,5 +1,6 @@
 """The Ray task of one attempt: pulses while it lives, then its outcome."""
 
+import pickle
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -10,6 +11,7 @@ import ray
 from cluster.attempt_log import logged
 from cluster.extract import Extraction, ExtractRequest
 from cluster.lean import lean_process
+from staging.build import task_build
 from staging.core.chunks import Failure, Receipt
 
 PULSE_SECONDS = 2.0
@@ -23,14 +25,31 @@ class Pulse:
     """The task's process is alive; it says nothing of progress."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The node runs other code than who asks: nothing was read, not even the request."""
+
+    node_id: str
+    build: str
+
+
 Outcome = Receipt | Failure
 
 
-def run_attempt(request: ExtractRequest) -> Iterator[Pulse | Outcome]:
-    """Give pulses while the partition is read, then the outcome."""
-    with lean_process(has_pandas=bool(request.connection.dialect)):
-        outcome = yield from _outcome(request)
-    yield replace(outcome, node_id=ray.get_runtime_context().get_node_id())
+def run_attempt(build: str, request: bytes) -> Iterator[Pulse | Outcome | Refusal]:
+    """Give pulses while the partition is read, then the outcome, or a refusal at once.
+
+    `request` is a pickled ExtractRequest, which code of another `build` may take for what it
+    is not.
+    """
+    node_id = ray.get_runtime_context().get_node_id()
+    if build != task_build():
+        yield Refusal(node_id, task_build())
+        return
+    asked: ExtractRequest = pickle.loads(request)  # noqa: S301  # the worker made it
+    with lean_process(has_pandas=bool(asked.connection.dialect)):
+        outcome = yield from _outcome(asked)
+    yield replace(outcome, node_id=node_id)
 
 
 def _outcome(request: ExtractRequest) -> Generator[Pulse, None, Outcome]:

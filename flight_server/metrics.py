@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from pyarrow import flight
 
 from flight_server.cache import Cache
-from staging.build import tell_build
+from staging.exposition import tell_build
 from staging.tracing import Span, begin_span
 
 TALLY = "tally"

@@ -1,6 +1,8 @@
 """Show what a process counts to Prometheus, on a port of its own."""
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, Info, start_http_server
+
+from staging.build import this_build
 
 
 class MetricsPortTaken(Exception):
@@ -18,3 +20,10 @@ def show_metrics(registry: CollectorRegistry, host: str, port: int | None) -> No
         start_http_server(port, addr=host, registry=registry)
     except OSError as refused:
         raise MetricsPortTaken(f"metrics cannot be shown on {host}:{port}: {refused}") from refused
+
+
+def tell_build(registry: CollectorRegistry) -> None:
+    """Show the build among the metrics, as `staging_build_info`."""
+    Info("staging_build", "Which build the process runs.", registry=registry).info(
+        {"build": this_build()}
+    )

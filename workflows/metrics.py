@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-from staging.build import tell_build
 from staging.core.chunks import Receipt
+from staging.exposition import tell_build
 from workflows.progress import Progress
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import structlog
 
 from cluster.task import Outcome
+from staging.build import ForeignBuild
 from staging.core.chunks import Failure, Receipt
 from staging.core.errors import (
     ClusterUnavailable,
@@ -45,6 +46,7 @@ _PATIENCE = {
     SourceUnavailable.code: Patience(5, timedelta(seconds=1)),
     StorageUnavailable.code: Patience(None, timedelta(seconds=3)),
     ClusterUnavailable.code: Patience(12, timedelta(milliseconds=500)),
+    ForeignBuild.code: Patience(60, timedelta(seconds=1)),  # nodes of a new build may be coming up
     OutOfMemory.code: Patience(3, timedelta(seconds=1)),
     SnapshotLost.code: Patience(12, timedelta(milliseconds=200)),
     ReadCancelled.code: Patience(12, timedelta(milliseconds=200)),

@@ -34,6 +34,10 @@ export class NodesView {
   }
 
   draw(nodes) {
+    if (nodes.length === 0) {
+      this.element.replaceChildren("Which nodes read them is not known.");
+      return;
+    }
     const total = nodes.reduce((sum, each) => sum + each.partitions, 0);
     const most = nodes.toSorted((one, other) => other.partitions - one.partitions);
     const rows = most.slice(0, SHOWN_NODES).map((each) => row(each, total));

@@ -72,6 +72,7 @@ def test_a_hundred_thousand_chunks_are_shown_and_walked_through(
     seconds = time.monotonic() - began
 
     assert seconds < MANY_SECONDS
+    expect(page.get_by_text("Which nodes read them is not known.")).to_be_visible()
     assert opened.colour_of_chunk(0) == opened.colour_named("--available")
     page.locator(".map").focus()
     page.keyboard.press("End")

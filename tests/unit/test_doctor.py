@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 
-from staging.build import tell_build
+from staging.exposition import tell_build
 from staging.local import checkups
 from staging.local.doctor import Finding, examine, listening
 from staging.local.errors import ServerMissing

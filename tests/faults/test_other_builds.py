@@ -1,0 +1,55 @@
+"""A node whose code is another than the worker's: it reads nothing, and the log says why."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from staging.local.child import start
+from staging.local.local_node import node_program
+from staging.local.node_orders import Order
+from tests.cluster import Operator
+from tests.rows import assert_same_rows
+
+ROOT = Path(__file__).parents[2]
+CHUNK = 1 << 20
+"""Small enough for the table to have partitions for every node."""
+
+
+@pytest.fixture
+def foreign_node(stack, tmp_path) -> Iterator[str]:
+    """The id of a node that runs code which differs from ours by a comment."""
+    for package in ("cluster", "staging"):
+        leave_out = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=leave_out)
+    with (tmp_path / "cluster" / "extract.py").open("a") as code:
+        code.write("# of another build\n")
+    operator = Operator(stack.environment)
+    ours = {each["node_id"] for each in operator.nodes()}
+    program = node_program(stack.layout, Order("foreign-99", cpus=2))
+    foreign = {**(program.environment or {}), "PYTHONPATH": str(tmp_path)}
+    child = start(replace(program, environment=foreign))
+    nodes = operator.until(lambda found: len(found) > len(ours))
+    yield next(each["node_id"] for each in nodes if each["node_id"] not in ours)
+    child.stop()
+    operator.until(lambda found: len(found) == len(ours))
+
+
+def test_a_node_of_another_build_reads_nothing_and_no_row_is_lost(
+    stack, service, slow_table, foreign_node
+):
+    table, expected = slow_table
+    source = {"connection": "warehouse", "table": table}
+
+    job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
+    service.until_state(job_id, "staged", seconds=120)
+
+    assert_same_rows(service.read_by_link(job_id), expected, "id")
+    readers = service.http.get(f"/jobs/{job_id}/nodes").json()["nodes"]
+    assert foreign_node not in [each["node_id"] for each in readers]
+    log = (stack.folder.logs / "worker.log").read_text().splitlines()
+    refused = [line for line in log if job_id in line and '"code": "foreign_build"' in line]
+    assert refused
+    assert all(f"Ray node {foreign_node} runs build " in line for line in refused)
