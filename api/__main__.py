@@ -1,5 +1,6 @@
 """Run the API: `python -m api` serves on STAGING_HOST and STAGING_PORT until told to stop."""
 
+import gc
 import resource
 import signal
 import sys
@@ -39,6 +40,12 @@ def _open_room() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def _spare_collections() -> None:
+    """Keep what lives as long as the process out of them: a full one would hold up a request."""
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT; give 0, 1 if it cannot listen, 2 if it is not set up."""
     chosen = settings()
@@ -52,6 +59,7 @@ def main() -> int:
         return 2
     config = serving(create_app(wiring), host, chosen.port)
     _open_room()
+    _spare_collections()
     server = _Server(config, wiring.watch)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has stopped; that shall not end us by it.
