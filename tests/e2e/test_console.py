@@ -100,7 +100,7 @@ def test_a_job_is_found_in_the_list_paused_resumed_and_cancelled_after_a_questio
     page.get_by_role("button", name="Cancel …").click()
     expect(page.get_by_role("dialog")).to_contain_text("Cancel this job?")
     page.get_by_role("button", name="Keep it").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("dialog")).to_have_count(0)
     assert service.job(job_id)["state"] in {"running", "staged"}
     page.get_by_role("button", name="Cancel …").click()
     page.get_by_role("button", name="Cancel the job").click()
