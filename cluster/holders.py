@@ -60,10 +60,10 @@ class HolderBook:
         if held is not None:
             held.close()
 
-    def jobs(self) -> list[str]:
-        """List the jobs whose snapshots are held here."""
+    def exports(self) -> dict[str, str]:
+        """Give the jobs whose snapshots are held here, with the exports of these."""
         with self._lock:
-            return list(self._holders)
+            return {job_id: held.export for job_id, held in self._holders.items()}
 
 
 class SnapshotHolders:
@@ -122,12 +122,20 @@ class SnapshotHolders:
         except (ClusterUnavailable, ray.exceptions.RayError) as lost:
             _log.warning("holder_release_missed", job_id=job_id, error=type(lost).__name__)
 
+    def release_own(self, job_id: str) -> None:
+        """Close the holder in this process; the other one stays."""
+        self._book.release(job_id)
+
+    def own_exports(self) -> dict[str, str]:
+        """Give the jobs whose snapshots are held in this process, with its exports of these."""
+        return self._book.exports()
+
     def jobs(self) -> set[str]:
         """List the jobs whose snapshots are held here or on the cluster."""
-        held = set(self._book.jobs())
+        held = set(self._book.exports())
         try:
             with self._session.use():
-                held |= set(ray.get(self._actor.jobs.remote(), timeout=_ACTOR_SECONDS))
+                held |= set(ray.get(self._actor.exports.remote(), timeout=_ACTOR_SECONDS))
         except (ClusterUnavailable, ray.exceptions.RayError) as lost:
             _log.warning("holders_unlisted", error=type(lost).__name__)
         return held

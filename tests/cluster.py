@@ -31,7 +31,7 @@ class Operator:
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         command = self.begin(*words)
-        said, complained = command.communicate(timeout=120)
+        said, complained = command.communicate(timeout=300)
         return subprocess.CompletedProcess(words, command.returncode, said, complained)
 
     def do(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -44,11 +44,11 @@ class Operator:
         listed = json.loads(self.do("nodes", "--json").stdout)["nodes"]
         return [each for each in listed if each["state"] != "dead"]
 
-    def until(self, condition: Callable[[Nodes], bool], seconds: float = 60) -> Nodes:
+    def until(self, condition: Callable[[Nodes], bool], seconds: float = 180) -> Nodes:
         deadline = time.monotonic() + seconds
         while not condition(found := self.nodes()):
             assert time.monotonic() < deadline, found
-            time.sleep(0.2)
+            time.sleep(1)  # to ask costs most of a second of a core
         return found
 
 

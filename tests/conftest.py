@@ -41,20 +41,27 @@ WITHOUT_A_STACK = (
     "tests/replay/",
     "tests/unit/",
 )
+WITH_THEIR_OWN_STACK = (
+    "tests/faults/test_ray_up",
+    "tests/faults/test_two_of_each",
+    "tests/integration/test_local_",
+)
 FAILED_LOGS = Path(__file__).parents[1] / ".staging" / "failed-test-logs"
 REGION = "us-east-1"
 
 
-class StackOnOneProcess(LoadScopeScheduling):
-    """Runs the tests that need a whole stack on one process: they share it, and they time it."""
+class ByStack(LoadScopeScheduling):
+    """Runs the tests that share a stack on one process, those that start their own on another."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith(WITHOUT_A_STACK) else "stack"
+        if nodeid.startswith(WITH_THEIR_OWN_STACK):
+            return "own stacks"
+        return nodeid if nodeid.startswith(WITHOUT_A_STACK) else "the stack"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> StackOnOneProcess:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStack:
     """Give the tests without a stack to whichever process is free."""
-    return StackOnOneProcess(config, log)
+    return ByStack(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -183,14 +190,15 @@ def service(api_url: str) -> "Service":
 
 
 @pytest.fixture
-def slow_table(dsn: str) -> tuple[str, pa.Table]:
-    """A table of this test alone that takes seconds to read; its name and rows."""
-    name = f"slow_{uuid.uuid4().hex}"
-    return name, warehouse.add_slow_table(dsn, name)
+def slow_table(dsn: str) -> Iterator[warehouse.SlowTable]:
+    """A table of this test alone that one reader takes 24 s for, unless it is told to hurry."""
+    with warehouse.slow_table(dsn, f"slow_{uuid.uuid4().hex}") as table:
+        yield table
 
 
 @pytest.fixture
-def longer_table(dsn: str) -> tuple[str, pa.Table]:
-    """A table as slow, and large enough for the cluster to change while it is read."""
+def longer_table(dsn: str) -> Iterator[warehouse.SlowTable]:
+    """A table that is slow and large enough for the cluster to change while it is read: 96 s."""
     name = f"longer_{uuid.uuid4().hex}"
-    return name, warehouse.add_slow_table(dsn, name, 6 * warehouse.SLOW_ROWS)
+    with warehouse.slow_table(dsn, name, 3 * warehouse.SLOW_ROWS, seconds=0.04) as table:
+        yield table

@@ -220,7 +220,7 @@ def _keep(folder: Path) -> str:
 
 def _init_of(unshare: int) -> int:
     """Find the first process of the host's own: when it ends, all of them do."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (below := psutil.Process(unshare).children()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -228,7 +228,7 @@ def _init_of(unshare: int) -> int:
 
 
 def _until_it_listens(address: str, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((address, 22), timeout=1).close()

@@ -16,6 +16,8 @@ def assert_same_rows(actual: pa.Table, expected: pa.Table, key: str) -> None:
     assert actual.column_names == expected.column_names
     assert actual.num_rows == expected.num_rows
     left, right = sorted_rows(actual, key), sorted_rows(expected, key)
+    if left.equals(right):
+        return
     for name in expected.column_names:
         ours, theirs = left.column(name).to_pylist(), right.column(name).to_pylist()
         if ours != theirs:

@@ -18,8 +18,8 @@ from staging.local.running import layout_of
 from staging.storage.objects import ObjectStore, StoreConfig
 
 STAGING = str(Path(sys.executable).parent / "staging")
-_START_SECONDS = 180
-_PART_SECONDS = 60
+_START_SECONDS = 400
+_PART_SECONDS = 180
 
 
 class RunningStack:
@@ -71,8 +71,8 @@ class RunningStack:
         """Kill a part; returns when that process is gone, not when the next one is there."""
         process = psutil.Process(self.pid_of(name))
         process.kill()
-        psutil.wait_procs([process], timeout=10)
-        deadline = time.monotonic() + 10
+        psutil.wait_procs([process], timeout=60)
+        deadline = time.monotonic() + 60
         while self.part(name).pid == process.pid:
             assert time.monotonic() < deadline, self.run
             time.sleep(0.05)
@@ -87,7 +87,7 @@ class RunningStack:
         return [found.key for found in self._store.list(prefix)]
 
     def stop(self) -> None:
-        self.child.stop(timeout_seconds=120)
+        self.child.stop(timeout_seconds=300)
 
     @cached_property
     def _store(self) -> ObjectStore:

@@ -1,19 +1,23 @@
 """The tables that end-to-end and fault tests stage, in a Postgres of their own."""
 
 import decimal
+import io
 import uuid
-from contextlib import suppress
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import psycopg
 import pyarrow as pa
 from psycopg import errors
+from pyarrow import csv
 
 READER, READER_PASSWORD = "reader", "read-only"
 ORDER_ROWS = 90_000
-SLOW_ROWS = 40_000
+SLOW_ROWS = 80_000
 SLOW_STEP = 100
-"""One row in so many costs its reader SLOW_SECONDS on the server."""
-SLOW_SECONDS = 0.03
+"""One row in so many makes its reader wait on the server."""
 
 _ORDERS = f"""
 CREATE TABLE orders (
@@ -43,13 +47,16 @@ INSERT INTO {name} SELECT n, 1, md5(n::text) || md5((n * 7)::text) || md5((n * 3
     || md5((n * 47)::text) || md5((n * 53)::text)
 FROM generate_series(1, {rows}) n;
 ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;
-CREATE POLICY pace ON {name} FOR SELECT USING (paced(id));
+CREATE POLICY pace ON {name} FOR SELECT USING (paced(id, {key}, {seconds}));
 """
 
 _PACE = f"""
-CREATE FUNCTION paced(id bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION paced(id bigint, key bigint, seconds float) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF id % {SLOW_STEP} = 0 THEN PERFORM pg_sleep({SLOW_SECONDS}); END IF;
+    IF id % {SLOW_STEP} <> 0 THEN RETURN true; END IF;
+    IF pg_try_advisory_lock_shared(key) THEN PERFORM pg_advisory_unlock_shared(key);
+    ELSE PERFORM pg_sleep(seconds); END IF;
     RETURN true;
 END $$;
 """
@@ -66,17 +73,43 @@ def fill(dsn: str) -> None:
         connection.execute("ANALYZE")
 
 
-def add_slow_table(dsn: str, name: str, rows: int = SLOW_ROWS) -> pa.Table:
-    """Create a table whose every SLOW_STEP-th row makes the reader wait; return its rows.
+@dataclass(frozen=True)
+class SlowTable:
+    """A table that is slow to read as long as its lock is held."""
+
+    name: str
+    rows: pa.Table
+    _lock: psycopg.Connection
+
+    def hurry(self) -> None:
+        """Let every reader go on at full speed."""
+        self._lock.close()
+
+
+@contextmanager
+def slow_table(
+    dsn: str, name: str, rows: int = SLOW_ROWS, seconds: float = 0.03
+) -> Iterator[SlowTable]:
+    """Create a table whose every SLOW_STEP-th row makes the reader wait for so many seconds.
 
     A row-security policy does the waiting on the server, so the table is still an ordinary one
     with ctid ranges.
     """
+    key = zlib.crc32(name.encode())
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(_SLOW.format(name=name, rows=rows))
+        connection.execute(_SLOW.format(name=name, rows=rows, key=key, seconds=seconds))
         connection.execute(f"GRANT SELECT ON {name} TO {READER}")
         connection.execute(f"ANALYZE {name}")
-    return read(dsn, name)
+        connection.execute("SELECT pg_advisory_lock(%s)", [key])
+        with connection.cursor().copy(f"COPY {name} TO STDOUT (FORMAT csv)") as rows_of_text:
+            text = b"".join(rows_of_text)
+        types = {"id": pa.int64(), "version": pa.int32(), "filler": pa.string()}
+        plain = csv.read_csv(
+            io.BytesIO(text),
+            csv.ReadOptions(column_names=list(types)),
+            convert_options=csv.ConvertOptions(column_types=types),
+        )
+        yield SlowTable(name, plain, connection)
 
 
 def read(dsn: str, table: str) -> pa.Table:

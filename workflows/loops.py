@@ -106,16 +106,36 @@ def _delete_garbage(parts: Parts, page: Sequence[StoredObject]) -> int:
     return len(garbage)
 
 
-def release_unwanted_snapshots(parts: Parts) -> None:
-    """Close the holders of jobs that need their snapshot no more."""
-    for job_id in parts.holders.jobs():
-        if not parts.catalog.wants_snapshot(job_id):
-            parts.holders.release(job_id)
+class SnapshotSweeper:
+    """Closes the holders of snapshots that nobody reads through."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._unnamed: set[tuple[str, str]] = set()
+
+    def round(self) -> None:
+        """Close the holders of jobs that need none, and this worker's of jobs that moved away.
+
+        A job that moved names the exports of its new worker.  One that is just moving here does
+        not name ours yet: what is closed was unnamed in the round before as well.
+        """
+        holders, catalog = self._parts.holders, self._parts.catalog
+        for job_id in holders.jobs():
+            if not catalog.wants_snapshot(job_id):
+                holders.release(job_id)
+        unnamed = {held for held in holders.own_exports().items() if not self._is_named(*held)}
+        for job_id, _ in unnamed & self._unnamed:
+            holders.release_own(job_id)
+        self._unnamed = unnamed
+
+    def _is_named(self, job_id: str, export: str) -> bool:
+        snapshot = self._parts.catalog.job_by_id(job_id).snapshot
+        return snapshot is None or export in snapshot.exports
 
 
 async def run_loops(parts: Parts, client: Client) -> None:
     """Run the three loops until cancelled."""
-    reconciler = Reconciler(parts, client)
+    reconciler, sweeper = Reconciler(parts, client), SnapshotSweeper(parts)
     janitor_seconds = min(
         _JANITOR_LONGEST_SECONDS, max(1.0, parts.garbage_grace.total_seconds() / 2)
     )
@@ -126,7 +146,7 @@ async def run_loops(parts: Parts, client: Client) -> None:
         every(
             "snapshots",
             _SNAPSHOT_SECONDS,
-            lambda: asyncio.to_thread(release_unwanted_snapshots, parts),
+            lambda: asyncio.to_thread(sweeper.round),
         ),
     )
 

@@ -21,7 +21,7 @@ from staging.local.options import UpOptions
 from staging.local.runfile import RETRY_SIGNAL, Run, StackState, living_run, read_run
 
 _POLL_SECONDS = 0.1
-_START_SECONDS = 240.0
+_START_SECONDS = 600.0
 _STOP_SECONDS = 90.0
 _HEED_SECONDS = 5.0
 _KINDS = {each.code: each for each in (PortTaken, PartFailed, PartTimedOut)}

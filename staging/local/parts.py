@@ -36,7 +36,7 @@ class Part:
     """Raises NotReady until the part does its work."""
     url: Callable[[Layout], str | None]
     after: tuple[str, ...] = ()
-    deadline_seconds: float = 60.0
+    deadline_seconds: float = 240.0
     is_step: bool = False
     tidy: Callable[[Layout], None] = _nothing
     """Removes what the part leaves behind when it ends."""
@@ -152,7 +152,6 @@ PARTS = (
         ray,
         probes.ray_runs_a_task,
         lambda layout: layout.ray_address,
-        deadline_seconds=120,
     ),
     Part("migration", migration, _nothing, _nothing, is_step=True),
     Part(
@@ -161,7 +160,6 @@ PARTS = (
         probes.api_is_ready,
         lambda layout: layout.api_url,
         after=("migration",),
-        deadline_seconds=120,
     ),
     Part(
         "worker",
@@ -169,7 +167,6 @@ PARTS = (
         probes.worker_polls,
         _nothing,
         after=("migration", "s3"),
-        deadline_seconds=120,
     ),
     Part(
         "flight",

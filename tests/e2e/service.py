@@ -40,7 +40,7 @@ class Service:
         self,
         job_id: str,
         condition: Callable[[dict[str, Any]], bool],
-        seconds: float = 60,
+        seconds: float = 240,
         *,
         may_fail: bool = False,
     ) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Service:
             assert time.monotonic() < deadline, f"not in {seconds} s: {job}"
             time.sleep(0.1)
 
-    def until_state(self, job_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
+    def until_state(self, job_id: str, *states: str, seconds: float = 240) -> dict[str, Any]:
         return self.until(job_id, lambda job: job["state"] in states, seconds)
 
     def chunks(self, job_id: str) -> list[dict[str, Any]]:

@@ -80,11 +80,10 @@ def test_a_job_is_found_in_the_list_paused_resumed_and_cancelled_after_a_questio
     window: Window, service: Service, longer_table
 ):
     page = window.go()
-    table, _ = longer_table
-    source = {"connection": "warehouse", "table": table}
+    source = {"connection": "warehouse", "table": longer_table.name}
     body = {"name": "events of run 12", "source": source, "options": {"chunk_target_bytes": MIB}}
     job_id = service.http.post("/jobs", json=body).json()["job_id"]
-    row = page.get_by_role("row").filter(has_text=table)
+    row = page.get_by_role("row").filter(has_text=longer_table.name)
     expect(row).to_contain_text("running")
     expect(row).to_contain_text(re.compile(r"\b[1-9]\d* chunks?,"))
     row.get_by_role("link").click()

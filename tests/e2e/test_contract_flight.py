@@ -198,7 +198,7 @@ def test_a_ticket_changed_in_any_way_is_unauthenticated(client, staged):
 
 
 def test_a_ticket_expires_and_a_living_one_is_renewed(client, service):
-    job_id = service.create(ORDERS, url_ttl_seconds=3)["job_id"]
+    job_id = service.create(ORDERS, url_ttl_seconds=6)["job_id"]
     service.until_state(job_id, "staged")
     narrow = client.get_flight_info(command(job_id=job_id, columns=["id"])).endpoints[0]
     time.sleep(1.2)
@@ -242,7 +242,7 @@ def test_nothing_is_written_by_flight(client, staged):
 
 
 def test_a_job_being_read_offers_the_endpoints_so_far(client, service, slow_table):
-    source = {"connection": "warehouse", "table": slow_table[0]}
+    source = {"connection": "warehouse", "table": slow_table.name}
     job_id = service.create(source, chunk_target_bytes=MIB, parallelism=1)["job_id"]
     service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
     service.act(job_id, "pause")

@@ -41,7 +41,7 @@ def test_the_last_ack_completes_the_job_and_its_objects_go_after_the_grace(servi
     answers = [service.ack(job_id, chunk) for chunk in chunks]
 
     assert [a["job"]["state"] for a in answers] == ["staged"] * (len(chunks) - 1) + ["completed"]
-    service.until(job_id, lambda _: not stack.object_keys(f"1/{job_id}/"), seconds=20)
+    service.until(job_id, lambda _: not stack.object_keys(f"1/{job_id}/"))
     gone = service.http.get(f"/jobs/{job_id}/chunks/0/refresh")
     assert (gone.status_code, gone.json()["reason"]) == (410, "completed")
     again = service.ack(job_id, chunks[0])
@@ -49,10 +49,8 @@ def test_the_last_ack_completes_the_job_and_its_objects_go_after_the_grace(servi
 
 
 def test_first_chunks_are_readable_while_the_rest_is_still_read(service, slow_table):
-    name, _ = slow_table
-    job_id = service.create(
-        {"connection": "warehouse", "table": name}, chunk_target_bytes=1 << 20, parallelism=1
-    )["job_id"]
+    source = {"connection": "warehouse", "table": slow_table.name}
+    job_id = service.create(source, chunk_target_bytes=1 << 20, parallelism=1)["job_id"]
 
     job = service.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
 
@@ -65,10 +63,8 @@ def test_first_chunks_are_readable_while_the_rest_is_still_read(service, slow_ta
 def test_a_paused_job_stands_still_and_a_resumed_one_reads_only_what_is_missing(
     service, slow_table
 ):
-    name, expected = slow_table
-    job_id = service.create({"connection": "warehouse", "table": name}, chunk_target_bytes=1 << 20)[
-        "job_id"
-    ]
+    source = {"connection": "warehouse", "table": slow_table.name}
+    job_id = service.create(source, chunk_target_bytes=1 << 20)["job_id"]
     service.until(job_id, lambda job: job["progress"]["partitions_done"] >= 1)
 
     assert service.act(job_id, "pause").json()["state"] in {"pausing", "paused"}
@@ -79,19 +75,19 @@ def test_a_paused_job_stands_still_and_a_resumed_one_reads_only_what_is_missing(
     assert (still["state"], still["expires_at"]) == ("paused", None)
     assert still["progress"] == paused["progress"]
 
+    slow_table.hurry()
     assert service.act(job_id, "resume").status_code == 202
     service.until_state(job_id, "staged")
     after = service.chunks(job_id)
     assert [c["chunk_id"] for c in after[: len(before)]] == [c["chunk_id"] for c in before]
-    assert_same_rows(service.read_by_link(job_id), expected, "id")
+    assert_same_rows(service.read_by_link(job_id), slow_table.rows, "id")
 
 
 @pytest.mark.parametrize("moment", ["running", "paused", "staged"])
 def test_a_cancelled_job_publishes_nothing_more_and_leaves_no_object(
     service, stack, slow_table, moment
 ):
-    name, _ = slow_table
-    table = name if moment != "staged" else "orders"
+    table = slow_table.name if moment != "staged" else "orders"
     job_id = service.create(
         {"connection": "warehouse", "table": table}, chunk_target_bytes=1 << 20
     )["job_id"]
@@ -105,19 +101,21 @@ def test_a_cancelled_job_publishes_nothing_more_and_leaves_no_object(
 
     assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelling")
     service.until_state(job_id, "cancelled")
-    service.until(job_id, lambda _: not stack.object_keys(f"1/{job_id}/"), seconds=20)
+    service.until(job_id, lambda _: not stack.object_keys(f"1/{job_id}/"))
     assert service.job(job_id)["progress"]["chunks_published"] == published
     again = service.http.delete(f"/jobs/{job_id}")
     assert (again.status_code, again.json()["state"]) == (200, "cancelled")
 
 
 def test_an_expired_job_loses_its_objects_and_answers_410(service, stack):
-    job_id = service.create(ORDERS, ttl_seconds=8)["job_id"]
+    job_id = service.create(ORDERS)["job_id"]
     service.until_state(job_id, "staged")
 
-    service.until_state(job_id, "expired", seconds=25)
+    service.http.patch(f"/jobs/{job_id}", json={"ttl_seconds": 1})
 
-    service.until(job_id, lambda _: not stack.object_keys(f"1/{job_id}/"), seconds=20)
+    service.until_state(job_id, "expired")
+
+    service.until(job_id, lambda _: not stack.object_keys(f"1/{job_id}/"))
     gone = service.http.get(f"/jobs/{job_id}/chunks/0/refresh")
     assert (gone.status_code, gone.json()["reason"]) == (410, "expired")
 

@@ -25,7 +25,7 @@ def attempts_of(job_id: str) -> list[psutil.Process]:
     return found
 
 
-def an_attempt_of(job_id: str, seconds: float = 30) -> psutil.Process:
+def an_attempt_of(job_id: str, seconds: float = 180) -> psutil.Process:
     """Wait until an attempt of the job runs."""
     deadline = time.monotonic() + seconds
     while not (running := attempts_of(job_id)):
@@ -51,7 +51,7 @@ def stopped_between_writes(pid: int, catalog_url: str) -> Iterator[None]:
     One that is stopped inside a transaction shuts other writers out, with 503: that is the
     database's way, and not what is asked here.
     """
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with stopped(pid):
             if _may_be_written(catalog_url):

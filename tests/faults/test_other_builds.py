@@ -15,8 +15,7 @@ from tests.rows import assert_same_rows
 
 ROOT = Path(__file__).parents[2]
 CHUNK = 1 << 20
-"""Small enough for every node to be given partitions, over more than the 3 s in which the worker
-counts what a new node can read."""
+"""Small enough for every node to be given partitions."""
 
 
 @pytest.fixture
@@ -42,16 +41,20 @@ def foreign_node(stack, tmp_path) -> Iterator[str]:
 def test_a_node_of_another_build_reads_nothing_and_no_row_is_lost(
     stack, service, longer_table, foreign_node
 ):
-    table, expected = longer_table
-    source = {"connection": "warehouse", "table": table}
+    source = {"connection": "warehouse", "table": longer_table.name}
 
     job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
-    service.until_state(job_id, "staged", seconds=120)
+    service.until(job_id, lambda _: refusals(stack, job_id))
+    longer_table.hurry()
+    service.until_state(job_id, "staged")
 
-    assert_same_rows(service.read_by_link(job_id), expected, "id")
+    assert_same_rows(service.read_by_link(job_id), longer_table.rows, "id")
     readers = service.http.get(f"/jobs/{job_id}/nodes").json()["nodes"]
     assert foreign_node not in [each["node_id"] for each in readers]
+    told = f"Ray node {foreign_node} runs build "
+    assert all(told in line for line in refusals(stack, job_id))
+
+
+def refusals(stack, job_id):
     log = (stack.folder.logs / "worker.log").read_text().splitlines()
-    refused = [line for line in log if job_id in line and '"code": "foreign_build"' in line]
-    assert refused
-    assert all(f"Ray node {foreign_node} runs build " in line for line in refused)
+    return [line for line in log if job_id in line and '"code": "foreign_build"' in line]

@@ -65,7 +65,7 @@ def test_a_task_that_never_has_memory_enough_fails_the_job_after_three_tries(poo
     service = Service(poor.api_url)
     with full(limit_bytes):
         job_id = service.create({"connection": "app", "table": "things"})["job_id"]
-        failed = service.until_state(job_id, "failed", seconds=90)
+        failed = service.until_state(job_id, "failed")
 
     assert failed["error"]["code"] == "out_of_memory"
     assert failed["error"]["partition_id"] == 0

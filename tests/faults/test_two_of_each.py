@@ -91,12 +91,12 @@ def pair(dsn, postgres, s3, receiver) -> Iterator[Pair]:
         environment = stack.layout.environment() | settings | own
         api = start("api", environment, folder / "api.log")
         worker = start("workflows", environment, folder / "worker.log")
-        api.until(lambda: answers(port), 60)
-        worker.until(ready.exists, 120)
+        api.until(lambda: answers(port), 180)
+        worker.until(ready.exists, 180)
         services = Service(stack.api_url), Service(f"http://127.0.0.1:{port}")
         shown = stack.layout.metrics_urls()["worker"][0], f"http://127.0.0.1:{metrics}/metrics"
         yield Pair(stack, worker, services, url, shown)
-        api.stop(30)
+        api.stop(60)
         if worker.process.poll() is None:
             worker.stop(60)
         stack.stop()
@@ -151,7 +151,7 @@ def published_rows(workers: tuple[Samples, Samples]) -> float:
 
 def assert_staged_once(pair, job_id):
     """Every row is there once, and every partition was published once."""
-    job = pair.services[0].until_state(job_id, "staged", seconds=150)
+    job = pair.services[0].until_state(job_id, "staged")
     partitions = job["progress"]["partitions_total"]
     assert job["manifest"]["row_count"] == warehouse.ORDER_ROWS
     assert pair.attempts(job_id)[1:] == (partitions, partitions)
@@ -197,16 +197,15 @@ def way_up(span: Span, spans: list[Span]) -> list[Span]:
 
 @pytest.mark.timeout(480)
 def test_what_a_killed_worker_had_is_finished_by_the_other(pair, slow_table):
-    table, expected = slow_table
     first, second = pair.services
     started = "staging_attempts_started_total"
     while not (there := pair.counted())[1][started][labels()]:
         assert_staged_once(pair, second.create(ORDERS, chunk_target_bytes=CHUNK)["job_id"])
     had = [each[started][labels()] for each in there]
 
-    source = {"connection": "warehouse", "table": table}
+    source = {"connection": "warehouse", "table": slow_table.name}
     job_id = first.create(source, chunk_target_bytes=CHUNK, parallelism=1)["job_id"]
-    first.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1, seconds=120)
+    first.until(job_id, lambda job: job["progress"]["chunks_published"] >= 1)
     grown = [now[started][labels()] > then for then, now in zip(had, pair.counted(), strict=True)]
     assert grown.count(True) == 1
     if grown[0]:
@@ -214,12 +213,13 @@ def test_what_a_killed_worker_had_is_finished_by_the_other(pair, slow_table):
     else:
         pair.worker.process.kill()
 
-    job = second.until_state(job_id, "staged", seconds=180)
+    slow_table.hurry()
+    job = second.until_state(job_id, "staged")
     rows = second.read_by_link(job_id)
-    assert_same_rows(rows, expected, "id")
+    assert_same_rows(rows, slow_table.rows, "id")
     assert rows.equals(first.read_by_link(job_id))
     count = job["manifest"]["chunk_count"]
     assert len({chunk["chunk_id"] for chunk in first.chunks(job_id)}) == count
-    first.until(job_id, lambda _: len(pair.stack.object_keys(f"1/{job_id}/")) == count, seconds=60)
+    first.until(job_id, lambda _: len(pair.stack.object_keys(f"1/{job_id}/")) == count)
     attempts, published, partitions = pair.attempts(job_id)
     assert published == partitions == job["progress"]["partitions_total"] < attempts

@@ -38,7 +38,7 @@ class Machine:
             input=text,
             capture_output=True,
             text=True,
-            timeout=250,
+            timeout=500,
         )
 
     def up(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -66,23 +66,23 @@ class Machine:
         assert run is not None
         layout = layout_of(folder, run)
         command = [sys.executable, "-m", "cluster.probe", layout.ray_address]
-        subprocess.run(command, env=layout.ray_environment(), check=True, timeout=60)
+        subprocess.run(command, env=layout.ray_environment(), check=True, timeout=120)
 
     def until(self, name: str, state: str, *, other_pid_than: int) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             part = self.parts()[name]
             if part["state"] == state and part["pid"] != other_pid_than:
                 return part
             assert time.monotonic() < deadline, part
-            time.sleep(0.2)
+            time.sleep(0.5)
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def assert_gone(processes: list[psutil.Process], seconds: float = 15) -> None:
+def assert_gone(processes: list[psutil.Process], seconds: float = 100) -> None:
     """Wait for the ends; a zombie that a container's init forgets to collect has ended too."""
     deadline = time.monotonic() + seconds
     while alive := [each for each in processes if is_alive(each)]:

@@ -51,7 +51,7 @@ class Database:
         )
         return [row[0] for row in rows]
 
-    def assert_left(self, name: str, seconds: float = 5) -> None:
+    def assert_left(self, name: str, seconds: float = 60) -> None:
         """Wait for the end of a name's sessions: the server sees a closed connection later."""
         deadline = time.monotonic() + seconds
         while states := self.sessions(name):

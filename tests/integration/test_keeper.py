@@ -90,7 +90,7 @@ def keep(layout):
 def test_a_part_that_ends_at_once_is_tried_four_times_and_named_with_its_log(layout, keep):
     kept = keep(part("import sys; sys.exit(3)", never))
 
-    assert kept.has_failed.wait(30)
+    assert kept.has_failed.wait(60)
 
     assert kept.states == ["starting", "restarting"] * 3 + ["starting", "failed"]
     log = layout.folder.log("api")
@@ -102,7 +102,7 @@ def test_a_part_that_ends_at_once_is_tried_four_times_and_named_with_its_log(lay
 def test_a_part_that_never_answers_is_given_up_after_its_deadline(layout, keep):
     kept = keep(part("import time; time.sleep(600)", never, deadline_seconds=0.5))
 
-    assert kept.has_failed.wait(30)
+    assert kept.has_failed.wait(60)
 
     log = layout.folder.log("api")
     assert [(type(each), each.detail) for each in kept.failures] == [
@@ -130,12 +130,12 @@ def test_a_part_that_was_given_up_can_be_tried_again(layout, keep):
             raise NotReady("not yet")
 
     kept = keep(part(code, lives))
-    assert kept.has_failed.wait(30)
+    assert kept.has_failed.wait(60)
 
     flag.touch()
     kept.keeper.retry.set()
 
-    assert kept.keeper.is_ready.wait(20)
+    assert kept.keeper.is_ready.wait(60)
     assert kept.state is PartState.READY
 
 
@@ -145,6 +145,6 @@ def test_a_part_whose_program_is_missing_is_not_tried_again(keep):
 
     kept = keep(Part("api", program, nothing, nothing))
 
-    assert kept.has_failed.wait(20)
+    assert kept.has_failed.wait(60)
     assert kept.states == ["starting", "failed"]
     assert "pip install it" in kept.failures[0].detail

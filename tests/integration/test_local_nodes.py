@@ -53,7 +53,7 @@ def test_the_page_on_scaling_works_as_it_is_written(machine):
         env=machine.environment | {"PATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
 
     assert done.returncode == 0, done.stderr
@@ -127,7 +127,7 @@ def test_two_operators_at_once_have_their_wishes_one_after_the_other(operator):
 
     assert impatient.returncode == 6
     assert f"the cluster command of pid {first.pid} still changes" in impatient.stderr
-    assert first.wait(60) == 0
+    assert first.wait(180) == 0
     assert second.stderr.startswith(
         f"waits for the cluster command of pid {first.pid}\ndrains node-"
     )
@@ -206,7 +206,7 @@ def test_a_command_ends_when_the_stack_does(machine, operator):
 
     machine.supervisor().kill()
 
-    assert waiting.wait(30) == 6
+    assert waiting.wait(100) == 6
     assert "The stack does not run" in waiting.stderr.read()
 
 

@@ -83,7 +83,7 @@ def test_a_host_that_strangers_reach_is_refused_before_anything_starts(folder):
 
     done = machine.staging("up", "-d", "--port", "0")
 
-    assert (done.returncode, time.monotonic() - began < 10) == (1, True)
+    assert (done.returncode, time.monotonic() - began < 60) == (1, True)
     assert "STAGING_INSECURE_BIND=1" in done.stderr
     assert not (folder / "state/logs/temporal.log").exists()
 
@@ -95,7 +95,7 @@ def test_an_existing_part_that_is_not_there_is_named(folder, name):
 
     done = machine.staging("up", "-d", "--port", "0", "--use-existing", f"{name}={address}")
 
-    assert (done.returncode, time.monotonic() - began < 40) == (1, True)
+    assert (done.returncode, time.monotonic() - began < 100) == (1, True)
     assert f"the existing {name} at {address} does not work" in done.stderr
     assert {part["state"] for part in machine.parts().values()} <= {"stopped", "external"}
 
@@ -121,8 +121,8 @@ def test_a_start_that_is_called_off_leaves_nothing(folder, number):
 
     starting.send_signal(number)
 
-    assert starting.wait(30) != 0
-    assert_gone(processes, seconds=40)
+    assert starting.wait(100) != 0
+    assert_gone(processes)
 
 
 def test_a_bound_stack_ends_with_whoever_started_it_however_they_end(folder):
@@ -139,7 +139,7 @@ def test_a_bound_stack_ends_with_whoever_started_it_however_they_end(folder):
     starter.kill()
 
     starter.wait()
-    assert_gone(processes, seconds=40)
+    assert_gone(processes)
 
 
 def begun(machine: Machine) -> list[psutil.Process]:

@@ -15,7 +15,8 @@ import pytest
 from staging.local.parts import PART_NAMES
 from tests.integration.machine import STAGING, Machine, assert_gone, family
 
-WARM_START_SECONDS = 20
+WARM_START_SECONDS = 60
+"""Three times what two idle cores take at most: this machine may do other work as well."""
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_two_stacks_start_at_once_and_share_no_port_and_no_process(machines):
     words = [STAGING, "up", "-d", "--port", "0"]
     starts = [subprocess.Popen(words, env=each.environment) for each in machines]
 
-    assert [start.wait(250) for start in starts] == [0, 0]
+    assert [start.wait(500) for start in starts] == [0, 0]
 
     one, other = (each.parts() for each in machines)
     for parts in (one, other):
@@ -69,7 +70,7 @@ def test_two_people_who_start_one_stack_at_once_share_it(machines):
     words = [STAGING, "up", "-d", "--port", "0"]
     starts = [subprocess.Popen(words, env=machine.environment) for _ in range(2)]
 
-    assert [start.wait(250) for start in starts] == [0, 0]
+    assert [start.wait(500) for start in starts] == [0, 0]
 
     assert {part["state"] for part in machine.parts().values()} == {"ready"}
 
@@ -111,7 +112,7 @@ def test_down_ends_every_process_and_a_warm_start_is_quick(stack):
 
     assert stack.staging("down").returncode == 0
 
-    assert_gone(processes, seconds=1)
+    assert_gone(processes, seconds=5)
     stopped = [(part["state"], part["pid"]) for part in stack.parts().values()]
     assert stopped == [("stopped", None)] * len(PART_NAMES)
     again = stack.staging("down")

@@ -295,7 +295,7 @@ def test_a_cancel_ends_a_query_that_has_not_given_a_row(path):
 
     with pytest.raises(ReadCancelled), reading:
         list(reading)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_reading_writes_nothing_beside_the_file(path):

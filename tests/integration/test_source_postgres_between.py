@@ -111,7 +111,7 @@ def test_a_standby_is_read_in_one_snapshot_by_many(standby):
 def _until_replayed(follower: EmbeddedPostgres, end: str) -> None:
     with psycopg.connect(follower.dsn(), autocommit=True) as session:
         assert session.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not session.execute(
             "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [end]
         ).fetchone()[0]:

@@ -52,7 +52,7 @@ def test_partitions_read_under_a_concurrent_writer_are_one_instant(db):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert wrote.wait(20)
+        assert wrote.wait(60)
         found = [n for i in range(len(split.bounds)) for n in read(db, request(SPEC, split, i))]
     finally:
         stop.set()

@@ -230,7 +230,7 @@ def test_a_store_that_does_not_get_on_is_given_up(root, monkeypatch, name):
         with pytest.raises(SourceUnavailable, match=detail), elsewhere.read(asked) as reading:
             list(reading)
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize("kind", ["parquet", "delta"])

@@ -183,7 +183,7 @@ def test_a_cancel_ends_a_query_that_has_not_given_a_row(server):
     consumer.start()
     time.sleep(0.5)
     reading.cancel()
-    consumer.join(5)
+    consumer.join(60)
     reading.cancel()
 
     assert [type(each) for each in outcome] == [ReadCancelled]

@@ -205,6 +205,6 @@ def test_a_cancel_ends_a_query_that_has_not_given_a_row(path):
     consumer.start()
     time.sleep(0.3)
     reading.cancel()
-    consumer.join(5)
+    consumer.join(60)
 
     assert [type(each) for each in outcome] == [ReadCancelled]

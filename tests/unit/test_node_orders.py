@@ -50,8 +50,8 @@ def test_a_second_command_has_its_turn_after_the_first(folder):
     with turn(folder, 0, print):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waits.wait(10)
+        assert waits.wait(60)
         order.append("first")
-    thread.join(10)
+    thread.join(60)
 
     assert order == ["first", "second"]

@@ -150,7 +150,7 @@ class Live:
     server: uvicorn.Server
 
     def lines(self, job_id: str) -> Iterator[str]:
-        with httpx2.stream("GET", f"{self.url}/jobs/{job_id}/events", timeout=20) as answer:
+        with httpx2.stream("GET", f"{self.url}/jobs/{job_id}/events", timeout=60) as answer:
             yield from answer.iter_lines()
 
 
@@ -230,7 +230,7 @@ def test_readers_that_leave_are_waited_for_no_more(live, catalog, monkeypatch):
 
 
 def test_head_tells_of_a_live_stream_and_ends(live, catalog):
-    told = httpx2.head(f"{live.url}/jobs/{running(catalog)}/events", timeout=5)
+    told = httpx2.head(f"{live.url}/jobs/{running(catalog)}/events", timeout=60)
 
     assert (told.status_code, told.headers["content-type"]) == (200, "text/event-stream")
 
@@ -249,7 +249,7 @@ async def test_many_readers_of_one_job_share_its_reads(live, catalog, monkeypatc
     job_id = running(catalog, partitions=3)
     limits = httpx2.Limits(max_connections=200)
 
-    async with httpx2.AsyncClient(timeout=30, limits=limits) as client:
+    async with httpx2.AsyncClient(timeout=60, limits=limits) as client:
 
         async def listen() -> str:
             async with client.stream("GET", f"{live.url}/jobs/{job_id}/events") as answer:

@@ -222,7 +222,7 @@ def test_news_are_sent_as_soon_as_there_are_any(service):
     )
 
     assert (answer.status_code, answer.json()["state"]) == (200, "pausing")
-    assert 0.4 < time.monotonic() - started < 5
+    assert 0.4 < time.monotonic() - started < 15
     change.join()
 
 
@@ -237,7 +237,7 @@ def test_without_news_the_wait_ends_with_304(service):
     )
 
     assert answer.status_code == 304
-    assert 1 <= time.monotonic() - started < 4
+    assert 1 <= time.monotonic() - started < 20
 
 
 def test_nobody_waits_for_what_he_does_not_know(service):
@@ -254,4 +254,4 @@ def test_nobody_waits_for_what_he_does_not_know(service):
     ]
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40

@@ -20,7 +20,7 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def stop(self, seconds: float = 10) -> int:
+    def stop(self, seconds: float = 40) -> int:
         """Ask it to stop; give its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -31,7 +31,7 @@ class Server:
             self.process.wait()
             raise
 
-    def until(self, is_ready: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, is_ready: Callable[[], bool], seconds: float = 120) -> None:
         """Wait until it answers; the log is shown when it does not."""
         deadline = time.monotonic() + seconds
         while not is_ready():

@@ -258,7 +258,7 @@ def tapped(s3, environment, tmp_path) -> Iterator[tuple[Tap, Server, str]]:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)

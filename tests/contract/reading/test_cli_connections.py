@@ -32,7 +32,7 @@ def connections(tmp_path, file):
         given = {**os.environ, "STAGING_CONNECTIONS": str(file), **more}
         return subprocess.run(
             [STAGING, "connections", *map(str, words)],
-            cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60, check=False,
+            cwd=tmp_path, env=given, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
 
     return run

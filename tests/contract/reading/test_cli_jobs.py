@@ -42,7 +42,7 @@ def staging(api_url, tmp_path):
         given = {name: value for name, value in given.items() if value}
         return subprocess.run(
             [*STAGING, *map(str, words)],
-            cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60, check=False,
+            cwd=tmp_path, env=given, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
 
     return run
@@ -127,7 +127,7 @@ def test_a_job_is_watched_to_its_end(api_url, shelf):
 
     states = [json.loads(line)["state"] for line in watching.stdout]
 
-    assert (states[-1], watching.wait(20)) == ("staged", 0)
+    assert (states[-1], watching.wait(60)) == ("staged", 0)
 
 
 def test_without_a_terminal_a_watch_prints_plain_lines(staging, shelf):
@@ -150,7 +150,7 @@ def test_on_a_terminal_a_bar_is_drawn(api_url, shelf, tmp_path, action):
             drawn += piece
     os.close(ours)
 
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert "500 rows" in drawn.decode()
     assert "━" in drawn.decode()
     assert b"\x1b[" in drawn
@@ -384,7 +384,7 @@ def test_a_service_that_is_down_ends_with_6_and_soon(staging):
     done = staging("jobs", "list", "--url", url)
 
     assert (done.returncode, done.stdout) == (UNAVAILABLE, "")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 40
     assert url in done.stderr
     assert "staging status" in done.stderr
 
@@ -395,7 +395,7 @@ def test_an_address_that_is_none_is_said_to_be_so_at_once(staging, url):
 
     done = staging("jobs", "list", "--url", url)
 
-    assert (done.returncode, time.monotonic() - began < 5) == (2, True)
+    assert (done.returncode, time.monotonic() - began < 30) == (2, True)
     assert f"{url!r} is no address of a service" in done.stderr
 
 

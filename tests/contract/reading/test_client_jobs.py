@@ -125,7 +125,7 @@ def test_waiting_ends_when_the_job_is_staged(client, shelf):
         lambda: shelf.seal(job_id),
     )
 
-    job = client.job(job_id).wait(timeout=20)
+    job = client.job(job_id).wait(timeout=60)
 
     thread.join()
     assert (job.state, job.view.manifest.is_sealed) == ("staged", True)
@@ -136,7 +136,7 @@ def test_waiting_for_a_completed_job_is_over_at_once(client, shelf):
     job = client.job(shelf.stage(TABLE))
     job.ack_all()
 
-    assert job.wait(timeout=1).state == "completed"
+    assert job.wait(timeout=10).state == "completed"
 
 
 def test_waiting_longer_than_allowed_is_timed_out(client, shelf):
@@ -146,7 +146,7 @@ def test_waiting_longer_than_allowed_is_timed_out(client, shelf):
     with pytest.raises(TimedOut, match=r"is pending after 1\.5 s"):
         job.wait(timeout=1.5)
 
-    assert 1 < time.monotonic() - began < 4
+    assert 1 < time.monotonic() - began < 20
 
 
 def test_a_job_that_fails_meanwhile_raises_with_its_code(client, shelf):
@@ -156,7 +156,7 @@ def test_a_job_that_fails_meanwhile_raises_with_its_code(client, shelf):
     thread = later(0.3, lambda: shelf.catalog.fail_job(report, now=datetime.now(UTC)))
 
     with pytest.raises(JobFailed, match="the source refuses") as failed:
-        client.job(job_id).wait(timeout=20)
+        client.job(job_id).wait(timeout=60)
 
     thread.join()
     error = failed.value
@@ -174,7 +174,7 @@ def test_a_cancelled_job_raises_with_its_state(client, shelf):
 
     assert (failed.value.state, failed.value.code) == ("cancelling", "cancelling")
     shelf.catalog.finish_cancel(job.job_id, now=datetime.now(UTC))
-    assert job.wait("cancelled", timeout=5).state == "cancelled"
+    assert job.wait("cancelled", timeout=60).state == "cancelled"
     assert job.cancel().state == "cancelled"
 
 
@@ -213,7 +213,7 @@ def test_changes_are_told_until_the_job_is_final(client, shelf):
         lambda: shelf.catalog.finish_cancel(job_id, now=datetime.now(UTC)),
     )
 
-    states = [view.state for view in client.job(job_id).changes(timeout=20)]
+    states = [view.state for view in client.job(job_id).changes(timeout=60)]
 
     thread.join()
     assert list(dict.fromkeys(states)) == ["pending", "running", "cancelling", "cancelled"]

@@ -175,7 +175,7 @@ def test_without_flight_the_links_are_taken_and_flight_is_not_asked_each_time(
 
     assert pa.concat_tables(tables).equals(WHOLE)
     assert routes_taken == ["read"] * 4
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_without_flight_and_store_the_service_gives_the_bytes(client, job_id, routes_taken):

@@ -92,7 +92,7 @@ def lose_object(shelf: Shelf, job_id: str, index: int = 0) -> None:
     shelf.store.delete([shelf.catalog.chunk(1, job_id, str(index)).key])
 
 
-def until(is_so: Callable[[], object], seconds: float = 15) -> None:
+def until(is_so: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

@@ -36,7 +36,7 @@ def server(environment, tmp_path):
 
 def until(url: str, name: str, of: frozenset, value: float) -> Samples:
     """What is shown once a sample has a value: Arrow tells of a call's end after the caller."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (found := scrape(url)).get(name, {}).get(of) != value:
         assert time.monotonic() < deadline, found[name]
         time.sleep(0.05)
@@ -119,5 +119,5 @@ def test_a_taken_metrics_port_is_said_and_ends_the_process(environment, location
 
     server = start("flight_server", environment | own | {"STAGING_STATE_DIR": str(tmp_path)}, log)
 
-    assert server.process.wait(30) == 2
+    assert server.process.wait(120) == 2
     assert f"metrics cannot be shown on 127.0.0.1:{taken}" in log.read_text()

@@ -82,7 +82,7 @@ def test_a_process_that_is_not_set_up_says_why_and_ends(environment, changed, sa
     given = {**environment, "STAGING_FLIGHT_PORT": str(free_port()), **changed}
     server = start("flight_server", given, tmp_path / "log")
 
-    assert server.process.wait(30) == 2
+    assert server.process.wait(120) == 2
     text = server.log.read_text()
     assert said in text
     assert "Traceback" not in text
@@ -155,7 +155,7 @@ def test_a_client_that_vanishes_leaves_no_slot_no_file_and_no_map(alone, shelf, 
     reader.kill()
     reader.wait()
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := held(server.process.pid, "/cache/") + held(server.process.pid, "(deleted)"):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
@@ -170,8 +170,8 @@ def test_the_process_stops_cleanly_also_while_a_reader_stalls(alone, shelf):
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
 
-    assert server.process.wait(15) == 0
-    assert time.monotonic() - began < 10
+    assert server.process.wait(60) == 0
+    assert time.monotonic() - began < 30
     assert "Traceback" not in server.log.read_text()
 
 

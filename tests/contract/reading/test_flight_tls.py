@@ -208,7 +208,7 @@ def test_the_command_pulls_by_flight_with_the_certificates_that_the_environment_
 
     done = subprocess.run(
         [STAGING, "jobs", "pull", job_id, "--flight", "--to", "out", "--json"],
-        cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, env=given, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
     if is_known:
