@@ -114,11 +114,11 @@ class Watch:
             self._looking = None
 
     async def _look_once(self) -> None:
-        found: Mapping[JobKey, int] = {}
+        asked, found = list(self._waiting), dict[JobKey, int]()
         try:
             if not self._has_ended:
                 found = await to_thread.run_sync(
-                    self._catalog.revisions, list(self._waiting), limiter=self._limiter
+                    self._catalog.revisions, asked, limiter=self._limiter
                 )
         except StagingError as failed:
             for changed in [each for waiting in self._waiting.values() for each in waiting]:
@@ -126,9 +126,9 @@ class Watch:
             return
         told = [
             (changed, found.get(job))
-            for job, waiting in self._waiting.items()
-            for changed, known in waiting.items()
-            if found.get(job) != known
+            for job in asked
+            for changed, known in self._waiting.get(job, {}).items()
+            if job not in found or found[job] > known  # who has just come may know a newer one
         ]
         for count, (changed, revision) in enumerate(told, start=1):
             if not changed.done():

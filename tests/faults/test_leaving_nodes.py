@@ -12,13 +12,19 @@ CHUNK = 4 << 20
 """Large enough for a partition to take some 10 s."""
 
 
-@pytest.fixture
-def operator(stack):
-    """An operator of three nodes, who leaves the cluster as small as it was."""
+@pytest.fixture(scope="module")
+def cluster(stack):
+    """An operator who leaves the cluster as small as it was."""
     one = Operator(stack.environment)
-    one.do("scale", "3")
     yield one
     one.do("scale", "1", "--deadline", "0")
+
+
+@pytest.fixture
+def operator(cluster):
+    """An operator of three nodes."""
+    cluster.do("scale", "3")
+    return cluster
 
 
 @pytest.fixture

@@ -79,6 +79,8 @@ def is_reading(node, address):
 
 def test_a_lost_host_is_given_up_and_another_drained_for_good(cluster):
     network, operator = cluster.network, cluster.operator
+    lost = network.address(1)
+    operator.until(lambda nodes: lost not in addresses(nodes))
 
     operator.do("scale", "2", "--deadline", "240")
     assert addresses(operator.nodes()) == [network.address(0), network.address(2)]

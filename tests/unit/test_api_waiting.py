@@ -15,16 +15,24 @@ from tests.contract.catalog_steps import NOW, accepted
 
 
 class Counted(Catalog):
-    """A catalog that counts how often revisions are read, and can be told to be away."""
+    """A catalog that counts how often revisions are read.
+
+    It can be told to be away, or to hold its next answer up.
+    """
 
     reads = 0
     is_away = False
+    holds_up: threading.Event | None = None
 
     def revisions(self, asked):
+        found = None if self.is_away else super().revisions(asked)
+        held, self.holds_up = self.holds_up, None
         self.reads += 1
-        if self.is_away:
+        if held is not None:
+            held.wait(30)
+        if found is None:
             raise CatalogUnavailable()
-        return super().revisions(asked)
+        return found
 
 
 @pytest.fixture
@@ -88,6 +96,33 @@ async def test_one_revision_of_several_that_are_known_does_not_end_the_wait(cata
         catalog.amend_job(*job, Amendment(name=f"{revision}", is_renamed=True), now=NOW)
 
     assert await asyncio.wait_for(waiting, 10) == 3
+
+
+async def test_one_who_begins_to_wait_while_others_are_looked_for_is_not_told_by_that_look(catalog):
+    (early, late), watch = [(1, accepted(catalog)) for _ in range(2)], Watch(catalog)
+    first = asyncio.create_task(watch.revision(early, unlike='"1"', seconds=30))
+    await until_looked_for(first, catalog)
+    held = catalog.holds_up = threading.Event()
+    await until_looked_for(first, catalog)  # this look is under way until it is let go
+    catalog.amend_job(*early, Amendment(name="2", is_renamed=True), now=NOW)
+    waits = {early: '"1", "2"', late: '"1"'}
+    begun = [watch.revision(job, unlike=seen, seconds=1.5) for job, seen in waits.items()]
+    waiting = [asyncio.create_task(each) for each in begun]
+    await asyncio.sleep(0.2)
+
+    held.set()
+
+    assert await asyncio.wait_for(first, 10) == 2
+    assert not any(each.done() for each in waiting)
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [2, 1]
+
+
+async def until_looked_for(waiting, catalog) -> None:
+    """Come back once the next look has read the catalog."""
+    before = catalog.reads
+    while catalog.reads == before:
+        assert not waiting.done()
+        await asyncio.sleep(0.01)
 
 
 async def test_nobody_waits_for_a_caller_who_has_left_or_after_the_end(catalog):
