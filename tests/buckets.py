@@ -3,6 +3,7 @@
 import os
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,4 +54,9 @@ def new_root(
     keys = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
     prefix = prefix or f"roots/{uuid.uuid4().hex}"
     place = S3Prefix(bucket or store.bucket, prefix, store.endpoint, store.region, keys=keys)
-    return BucketRoot(s3_client(store, TRANSFER), place)
+    return BucketRoot(_client(store), place)
+
+
+@cache
+def _client(store: StoreConfig) -> "S3Client":
+    return s3_client(store, TRANSFER)

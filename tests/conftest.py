@@ -36,8 +36,16 @@ WAREHOUSE = "warehouse"
 WITHOUT_A_STACK = (
     "tests/architecture/",
     "tests/contract/",
+    "tests/integration/test_embedded_postgres",
+    "tests/integration/test_fleet",
+    "tests/integration/test_guard",
+    "tests/integration/test_keeper",
+    "tests/integration/test_kuberay",
+    "tests/integration/test_snapshots_of_two_workers",
     "tests/integration/test_source_",
     "tests/integration/test_storage",
+    "tests/integration/test_worker_metrics",
+    "tests/integration/test_workflow",
     "tests/replay/",
     "tests/unit/",
 )
@@ -61,7 +69,13 @@ class ByStack(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStack:
     """Give the tests without a stack to whichever process is free."""
+    config.option.loadscopereorder = False
     return ByStack(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the stacks for the end: none of them then runs beside tests that do not need it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WITHOUT_A_STACK))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -198,7 +212,7 @@ def slow_table(dsn: str) -> Iterator[warehouse.SlowTable]:
 
 @pytest.fixture
 def longer_table(dsn: str) -> Iterator[warehouse.SlowTable]:
-    """A table that is slow and large enough for the cluster to change while it is read: 96 s."""
+    """A table that is slow and large enough for the cluster to change while it is read: 240 s."""
     name = f"longer_{uuid.uuid4().hex}"
-    with warehouse.slow_table(dsn, name, 3 * warehouse.SLOW_ROWS, seconds=0.04) as table:
+    with warehouse.slow_table(dsn, name, 3 * warehouse.SLOW_ROWS, seconds=0.1) as table:
         yield table

@@ -28,6 +28,8 @@ _QUIET = timedelta(seconds=4)
 _WAKE_AGAIN_SECONDS = 30.0
 _SNAPSHOT_SECONDS = 10.0
 _JANITOR_LONGEST_SECONDS = 300.0
+_JANITOR_RESTS = 9.0
+"""The janitor lists the whole bucket: it rests so many times as long as that took, at least."""
 _UPLOAD_AGE = timedelta(days=1)
 _GARBAGE_PAGE = 1_000
 _log = structlog.get_logger(__name__)
@@ -142,7 +144,12 @@ async def run_loops(parts: Parts, client: Client) -> None:
     every = partial(_every, parts.metrics)
     await asyncio.gather(
         every("reconcile", _RECONCILE_SECONDS, reconciler.round),
-        every("janitor", janitor_seconds, lambda: asyncio.to_thread(tidy, parts)),
+        every(
+            "janitor",
+            janitor_seconds,
+            lambda: asyncio.to_thread(tidy, parts),
+            rests=_JANITOR_RESTS,
+        ),
         every(
             "snapshots",
             _SNAPSHOT_SECONDS,
@@ -152,12 +159,18 @@ async def run_loops(parts: Parts, client: Client) -> None:
 
 
 async def _every(
-    metrics: WorkerMetrics, name: str, seconds: float, one_round: Callable[[], Awaitable[object]]
+    metrics: WorkerMetrics,
+    name: str,
+    seconds: float,
+    one_round: Callable[[], Awaitable[object]],
+    *,
+    rests: float = 0.0,
 ) -> None:
     while True:
+        began = time.monotonic()
         try:
             with metrics.round(name):
                 await one_round()
         except (StagingError, RPCError) as failed:
             _log.warning("round_failed", loop=name, error=type(failed).__name__)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(max(seconds, rests * (time.monotonic() - began)))

@@ -36,12 +36,13 @@ def an_attempt_of(job_id: str, seconds: float = 180) -> psutil.Process:
 
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """Stop a process for the length of the block; it goes on afterwards."""
+    """Stop a process for the length of the block; it goes on afterwards, unless Ray ended it."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -66,9 +66,9 @@ def test_orders_are_cut_into_several_partitions_of_about_the_target(db, stock):
 
 def test_a_table_that_is_slow_to_read_is_planned_quickly_and_cut_nevertheless(db, stock):
     spec = SourceSpec("w", table="slow")
-    holder = stock.hold(())
 
     with warehouse.slow_table(db.dsn, "slow") as slow:
+        holder = stock.hold(())
         began = time.monotonic()
         split = stock.split(spec, exported(holder.export), sizing(1 << 20))
         took = time.monotonic() - began

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -32,7 +34,7 @@ _BUSY = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingExcept
 
 
 def s3_client(place: S3Prefix, *, allow_link_local: bool) -> "S3Client":
-    """Build a thread-safe client; it knows the connection's keys and no others.
+    """Give a thread-safe client; it knows the connection's keys and no others.
 
     Raises SourceUnavailable if the endpoint's name does not resolve, SourceAuth if it leads to an
     address that the operator did not allow.
@@ -41,6 +43,12 @@ def s3_client(place: S3Prefix, *, allow_link_local: bool) -> "S3Client":
     if address is not None:
         host = f"{place.bucket}.{address[0]}" if place.addressing == "virtual" else address[0]
         checked_addresses(host, address[1], allow_link_local=allow_link_local)
+    return _client(replace(place, bucket="", prefix=""), _SILENT_SECONDS)
+
+
+@lru_cache(maxsize=16)
+def _client(place: S3Prefix, silent_seconds: float) -> "S3Client":
+    """Build a client for all buckets of a store, which takes up to 0.3 s of CPU."""
     key_id, secret = place.keys or (None, None)
     return boto3.session.Session().client(
         "s3",
@@ -52,7 +60,7 @@ def s3_client(place: S3Prefix, *, allow_link_local: bool) -> "S3Client":
             signature_version="s3v4" if place.keys else UNSIGNED,
             s3={"addressing_style": place.addressing},
             connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_SILENT_SECONDS,
+            read_timeout=silent_seconds,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=READERS,
             request_checksum_calculation="when_required",
