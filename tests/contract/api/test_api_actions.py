@@ -16,6 +16,11 @@ def ask(service, job_id, action):
     return service.post(f"/jobs/{job_id}/{action}")
 
 
+def without_links(job):
+    """The job as it is shown; each second signs other links."""
+    return job | {"chunks": [chunk | {"url": None} for chunk in job["chunks"]]}
+
+
 @pytest.mark.parametrize(
     ("action", "state"),
     [
@@ -38,7 +43,7 @@ def test_a_request_that_moves_the_job_is_accepted_and_wakes_its_workflow(service
     assert (answer.status_code, answer.json()["state"]) == (202, MOVES[action])
     assert service.temporal.told == [(job_id, action)]
     shown = service.get(f"/jobs/{job_id}")
-    assert shown.json() == answer.json()
+    assert without_links(shown.json()) == without_links(answer.json())
     assert shown.headers["etag"] == answer.headers["etag"]
 
 
