@@ -52,7 +52,7 @@ def test_rows_outlive_a_stop_and_processes_do_not(folder):
 
     first.stop()
 
-    assert psutil.wait_procs(processes, timeout=1)[1] == []
+    assert psutil.wait_procs(processes, timeout=20)[1] == []
     again = EmbeddedPostgres.start(folder / "postgres")
     assert answer(again.dsn(), "SELECT value FROM kept") == 42
     again.stop()

@@ -290,7 +290,7 @@ def test_a_cancel_from_another_thread_ends_a_read_that_gives_no_batch(database):
     time.sleep(0.3)
     assert outcome == []
     reading.cancel()
-    consumer.join(2)
+    consumer.join(60)
 
     assert [type(each) for each in outcome] == [ReadCancelled]
 
