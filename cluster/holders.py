@@ -60,6 +60,10 @@ class HolderBook:
         if held is not None:
             held.close()
 
+    def jobs(self) -> list[str]:
+        """List the jobs whose snapshots are held here; workers of earlier builds ask so, too."""
+        return list(self.exports())
+
     def exports(self) -> dict[str, str]:
         """Give the jobs whose snapshots are held here, with the exports of these."""
         with self._lock:
@@ -132,10 +136,10 @@ class SnapshotHolders:
 
     def jobs(self) -> set[str]:
         """List the jobs whose snapshots are held here or on the cluster."""
-        held = set(self._book.exports())
+        held = set(self._book.jobs())
         try:
             with self._session.use():
-                held |= set(ray.get(self._actor.exports.remote(), timeout=_ACTOR_SECONDS))
+                held |= set(ray.get(self._actor.jobs.remote(), timeout=_ACTOR_SECONDS))
         except (ClusterUnavailable, ray.exceptions.RayError) as lost:
             _log.warning("holders_unlisted", error=type(lost).__name__)
         return held
