@@ -1,9 +1,11 @@
 """Run the Flight server until it is told to stop."""
 
+import gc
 import os
 import signal
 import sys
 import threading
+import time
 
 import structlog
 
@@ -18,6 +20,7 @@ from staging.signals import heard_signals
 from staging.tracing import TracingMissing, start_tracing
 
 _STOP_SECONDS = 5.0
+_COLLECT_SECONDS = 3.0
 _NOT_SET_UP = (
     *(BadCertificates, ForeignRuntime, InsecureBind),
     *(MetricsPortTaken, MissingTicketKey, TracingMissing),
@@ -42,6 +45,8 @@ def main() -> int:
         print(f"flight_server: {wrong}", file=sys.stderr)  # noqa: T201  # before there is a server
         return 2
     service = FlightService(listen, wiring, tls)
+    gc.freeze()
+    threading.Thread(target=_collect, name="collect", daemon=True).start()
     _log.info("flight.serving", listen=listen, advertised=wiring.desk.location)
     wait_for_stop()
     _stop(service)
@@ -49,6 +54,17 @@ def main() -> int:
     wiring.catalog.close()
     _log.info("flight.stopped")
     return 0
+
+
+def _collect() -> None:
+    """Let go of what failed reads hold: files, their room on disk, and places of streams.
+
+    An error that several readers are told refers to the frames that it came through, and those to
+    who keeps the error: a circle, which a server that has little to do would not soon break.
+    """
+    while True:
+        time.sleep(_COLLECT_SECONDS)
+        gc.collect()
 
 
 def _stop(service: FlightService) -> None:

@@ -1,5 +1,6 @@
 """What fails while Flight streams: the stream ends whole, or with a clear error."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -96,19 +97,48 @@ def test_rows_are_given_while_the_object_is_still_on_its_way(led, shelf):
 
 def test_a_store_that_goes_in_mid_decode_is_unavailable_and_no_row_is_wrong(led, shelf):
     job_id = shelf.stage(BIG)
-    led.store.cut_after = size_of(shelf, job_id) // 2
+    led.store.hold_after = size_of(shelf, job_id) // 2
     with led.connect() as client:
         ticket = ticket_of(client, job_id)
+        stream = client.do_get(ticket)
+        first = stream.read_chunk().data
+        led.store.cut_after = led.store.hold_after
+        led.store.flows.set()
 
-        batches, failed = read_apart(client.do_get(ticket))
+        batches, failed = read_apart(stream)
 
         assert isinstance(failed, flight.FlightUnavailableError)
         assert "storage_unavailable: The object store does not answer." in str(failed)
-        assert batches
-        assert_prefix(batches, BIG)
+        assert_prefix([first, *batches], BIG)
         led.store.cut_after = None
         assert client.do_get(ticket).read_all().equals(BIG)
     assert "Traceback" not in led.log.read_text()
+
+
+def test_streams_that_failed_hold_no_file_and_no_slot(led, shelf):
+    tickets = []
+    with led.connect() as client:
+        for first in range(4):
+            job_id = shelf.stage(rows(first, 50_000))
+            tickets.append(ticket_of(client, job_id))
+            led.store.cut_after = size_of(shelf, job_id) // 2
+            with pytest.raises(flight.FlightUnavailableError):
+                client.do_get(tickets[-1]).read_all()
+        led.store.cut_after = None
+        deadline = time.monotonic() + 30
+        while held := kept_files(led.server.process.pid):
+            assert time.monotonic() < deadline, held
+            time.sleep(0.2)
+
+        streams = [client.do_get(ticket) for ticket in tickets]
+
+        assert [stream.read_all().num_rows for stream in streams] == [50_000] * 4
+
+
+def kept_files(pid: int) -> list[str]:
+    """Name the open files that chunks were fetched or decoded into."""
+    names = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()]
+    return [name for name in names if "(deleted)" in name or ".part" in name]
 
 
 def test_a_caller_who_gives_up_before_the_first_row_frees_his_stream(led, shelf):
