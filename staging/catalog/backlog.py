@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from staging.catalog.database import Database
-from staging.catalog.tables import IS_UNPURGED, jobs
+from staging.catalog.tables import IS_UNPURGED, Row, jobs
 from staging.core.autoscale import Backlog
 from staging.core.jobs import JobState
 
@@ -15,15 +15,20 @@ class Backlogs(Database):
         """List what running jobs have left to read, and the jobs that only keep holders."""
         with self._reading() as connection:
             rows = connection.execute(_LEFT).all()
-        return [
-            Backlog(
-                connection=row.connection,
-                partitions=int(row.partitions_left) if row.state is JobState.RUNNING else 0,
-                parallelism=row.options["parallelism"],
-                holders=row.holders,
-            )
-            for row in rows
-        ]
+        return [_backlog(row) for row in rows]
+
+
+def _backlog(row: Row) -> Backlog:
+    left = int(row.partitions_left) if row.state is JobState.RUNNING else 0
+    options, done = row.options, row.partitions_done
+    each_bytes = row.byte_count / done if done else options["chunk_target_bytes"]
+    return Backlog(
+        connection=row.connection,
+        partitions=left,
+        parallelism=options["parallelism"],
+        holders=row.holders,
+        byte_count=round(left * each_bytes),
+    )
 
 
 _PARTITIONS_LEFT = sa.func.coalesce(jobs.c.partitions_total - jobs.c.partitions_done, 0)
@@ -32,6 +37,8 @@ _LEFT = sa.select(
     jobs.c.state,
     jobs.c.options,
     jobs.c.holders,
+    jobs.c.partitions_done,
+    jobs.c.byte_count,
     _PARTITIONS_LEFT.label("partitions_left"),
 ).where(
     IS_UNPURGED,

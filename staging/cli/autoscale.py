@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Add and drain nodes as jobs come and go.",
 )
 _DEFAULTS = Limits(least=1, most=4)
+_MIB = 1024 * 1024
 Deadline = Annotated[
     float,
     typer.Option(
@@ -52,6 +53,12 @@ def on(
             metavar="SECONDS", min=0, help="How long a leaving node may end what it reads."
         ),
     ] = _DEFAULTS.drain_seconds,
+    mib_per_cpu: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Want a CPU only for so many MiB of Parquet that are left; 0: for any."
+        ),
+    ] = _DEFAULTS.bytes_per_cpu,
     deadline: Deadline = 300,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -60,7 +67,8 @@ def on(
     check_many(most, is_meant=yes)
     if least > most:
         raise InvalidValue(f"--min {least} is more than --max {most}")
-    _switch(Limits(least, most, cpus, cool_down, drain_deadline), deadline, as_json=as_json)
+    limits = Limits(least, most, cpus, cool_down, drain_deadline, mib_per_cpu * _MIB)
+    _switch(limits, deadline, as_json=as_json)
 
 
 @app.command()

@@ -11,18 +11,24 @@ from staging.core.nodes import Node, NodeProvider
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What one job has left to read, and how many connections its snapshot's holders keep."""
+    """What one job has left to read, and how many connections its snapshot's holders keep.
+
+    The bytes are those of Parquet: as many a partition as the published ones had, or as the job's
+    target says while there are none.
+    """
 
     connection: str
     partitions: int
     parallelism: int | None
     holders: int
+    byte_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The fewest and the most nodes in all, the head included; CPUs of each that is added.
 
+    A CPU is wanted only for `bytes_per_cpu` that are left to read, where it is not 0.
     The cluster becomes smaller when it was too large for all of the cool-down, and what a leaving
     node still reads after `drain_seconds` is cut off.
     """
@@ -32,6 +38,7 @@ class Limits:
     cpus: int = 1
     cool_down_seconds: float = 60.0
     drain_seconds: float = 300.0
+    bytes_per_cpu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +92,25 @@ class ScalableNodes(NodeProvider, Protocol):
         ...
 
 
-def readers(backlogs: Sequence[Backlog], budgets: Mapping[str, int]) -> int:
+def readers(
+    backlogs: Sequence[Backlog], budgets: Mapping[str, int], bytes_per_reader: int = 0
+) -> int:
     """Count the partitions that could be read at once if there were CPUs enough.
 
     A connection's jobs together have its budget less what their holders keep; one that is not
-    in `budgets` has none.
+    in `budgets` has none.  Where `bytes_per_reader` is not 0, jobs want no more readers than have
+    so much to read; a share of one is rounded up for all jobs of a connection together.
     """
-    wanted: defaultdict[str, int] = defaultdict(int)
+    wanted: defaultdict[str, float] = defaultdict(float)
     kept: defaultdict[str, int] = defaultdict(int)
     for each in backlogs:
         most = each.partitions if each.parallelism is None else each.parallelism
-        wanted[each.connection] += min(each.partitions, most)
+        worth = each.byte_count / bytes_per_reader if bytes_per_reader else each.partitions
+        wanted[each.connection] += min(each.partitions, most, worth)
         kept[each.connection] += each.holders
     return sum(
-        min(count, max(0, budgets.get(name, 0) - kept[name])) for name, count in wanted.items()
+        min(ceil(count), max(0, budgets.get(name, 0) - kept[name]))
+        for name, count in wanted.items()
     )
 
 

@@ -81,7 +81,7 @@ class Autoscaler:
         nodes = self._nodes()
         staying = sum(each.stays for each in nodes)
         budgets = {each.name: each.max_connections for each in self._connections.all()}
-        could_read = readers(self._catalog.backlogs(), budgets)
+        could_read = readers(self._catalog.backlogs(), budgets, limits.bytes_per_cpu)
         own = self._provider.own_autoscaler()
         if own is not None:
             self._delegate(own, could_read, limits)

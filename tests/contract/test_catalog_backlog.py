@@ -20,13 +20,15 @@ def left(catalog):
 
 def test_a_running_job_has_what_is_not_published(catalog, left):
     draft = a_draft(parallelism=3)
-    name = draft.source.connection
+    name, target = draft.source.connection, draft.options.chunk_target_bytes
     job_id = running(catalog, 5, draft)
     attempts = begin(catalog, job_id, limit=2)
-    assert left(draft) == [Backlog(name, 5, 3, 0)]
+    assert left(draft) == [Backlog(name, 5, 3, 0, 5 * target)]
 
-    catalog.publish_partition(a_receipt(attempts[0], 5), now=NOW)
-    assert left(draft) == [Backlog(name, 4, 3, 0)]
+    receipt = a_receipt(attempts[0], 5)
+    catalog.publish_partition(receipt, now=NOW)
+    published = sum(each.byte_count for each in receipt.chunks)
+    assert left(draft) == [Backlog(name, 4, 3, 0, 4 * published)]
 
 
 @pytest.mark.parametrize("state", [each for each in JobState if each is not JobState.RUNNING])
@@ -42,4 +44,4 @@ def test_the_holders_of_a_job_count_also_while_it_is_planned_or_paused(catalog, 
     job_id = catalog.insert_job(draft, now=NOW).job.job_id
     assert catalog.admit_holders(job_id, 2, budget=8)
 
-    assert left(draft) == [Backlog(draft.source.connection, 0, None, 2)]
+    assert left(draft) == [Backlog(draft.source.connection, 0, None, 2, 0)]

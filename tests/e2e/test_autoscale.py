@@ -50,6 +50,20 @@ def test_the_cluster_grows_with_what_is_left_to_read_and_shrinks_when_it_is_read
     until_told(operator, {"readers": 0, "nodes": 1, "wanted": 1, "why": ""})
 
 
+def test_a_cpu_is_wanted_only_for_so_many_bytes_that_are_left(operator, service, longer_table):
+    operator.do("autoscale", "on", "--max", "3", "--mib-per-cpu", "1024")
+    source = {"connection": "warehouse", "table": longer_table.name}
+    job_id = service.create(source, chunk_target_bytes=1 << 20)["job_id"]
+    an_attempt_of(job_id)
+
+    until_told(operator, {"bytes_per_cpu": 1 << 30, "readers": 1, "wanted": 1})
+
+    assert service.job(job_id)["state"] == "running"
+    longer_table.hurry()
+    service.until_state(job_id, "staged")
+    assert len(operator.nodes()) == 1
+
+
 def test_the_floor_is_kept_without_a_job_and_nobody_scales_by_hand_meanwhile(operator):
     operator.do("autoscale", "on", "--min", "2", "--max", "2")
 

@@ -24,6 +24,7 @@ backlogs = st.lists(
         counts,
         st.none() | st.integers(1, 20),
         st.integers(0, 3),
+        st.integers(0, 10_000),
     ),
     max_size=6,
 )
@@ -40,15 +41,27 @@ clusters = st.lists(
 
 
 def test_as_many_readers_are_wanted_as_there_are_partitions_and_the_job_and_the_budget_allow():
-    a_job = Backlog("warehouse", 40, None, 2)
+    a_job = Backlog("warehouse", 40, None, 2, 400)
 
     assert readers([], {"warehouse": 8}) == 0
     assert readers([a_job], {"warehouse": 8}) == 6
     assert readers([a_job], {"warehouse": 100}) == 40
     assert readers([a_job], {}) == 0
-    assert readers([Backlog("warehouse", 40, 3, 0)] * 2, {"warehouse": 100}) == 6
-    assert readers([a_job, Backlog("warehouse", 0, None, 5)], {"warehouse": 8}) == 1
-    assert readers([a_job, Backlog("lake", 5, None, 0)], {"warehouse": 8, "lake": 8}) == 11
+    assert readers([Backlog("warehouse", 40, 3, 0, 400)] * 2, {"warehouse": 100}) == 6
+    assert readers([a_job, Backlog("warehouse", 0, None, 5, 0)], {"warehouse": 8}) == 1
+    assert readers([a_job, Backlog("lake", 5, None, 0, 50)], {"warehouse": 8, "lake": 8}) == 11
+
+
+def test_no_more_readers_are_wanted_than_have_bytes_enough():
+    budgets = {"warehouse": 100, "lake": 100}
+    large, small = Backlog("warehouse", 40, None, 0, 400), Backlog("warehouse", 40, None, 0, 4)
+
+    assert readers([large], budgets, 100) == 4
+    assert readers([large], budgets, 1) == 40
+    assert readers([small] * 20, budgets, 100) == 1
+    assert readers([large, small], budgets, 100) == 5
+    assert readers([small, Backlog("lake", 9, None, 0, 1)], budgets, 100) == 2
+    assert readers([Backlog("warehouse", 0, None, 2, 0)], budgets, 100) == 0
 
 
 def test_nodes_are_wanted_until_they_have_cpus_enough():
@@ -77,9 +90,9 @@ def test_the_cluster_grows_at_once_and_shrinks_to_the_largest_wish_of_the_cool_d
     assert found == [1, 5, 5, 5, 3, 3, 1, 1]
 
 
-@given(backlogs, budgets)
-def test_no_more_readers_are_wanted_than_all_budgets_allow(left, budget):
-    wanted = readers(left, budget)
+@given(backlogs, budgets, counts)
+def test_no_more_readers_are_wanted_than_all_budgets_allow(left, budget, bytes_per_reader):
+    wanted = readers(left, budget, bytes_per_reader)
 
     assert 0 <= wanted <= min(sum(budget.values()), sum(each.partitions for each in left))
 
