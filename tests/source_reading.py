@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from staging.core.manifest import Snapshot, SnapshotClass
+from staging.core.manifest import Snapshot
 from staging.core.source_spec import SourceSpec
 from staging.sources.sizing import Sizing
 from staging.sources.source import FAIL, ReadRequest, Source, Split
@@ -27,7 +27,7 @@ class Staged:
 
 
 def exported(*exports: str) -> Snapshot:
-    return Snapshot(SnapshotClass.EXPORTED, exports[0], exports)
+    return Snapshot.exported(exports)
 
 
 def request(spec: SourceSpec, split: Split, index: int = 0, **changes: Any) -> ReadRequest:

@@ -22,12 +22,12 @@ _HOLDERS = 2
 
 
 def plan_job(parts: Parts, job_id: str) -> None:
-    """Plan the job unless it is planned already or no longer staging; idempotent.
+    """Plan the job unless it is planned already, or over, or no longer staging; idempotent.
 
     Raises TooBusy while the connection's budget has no place for a snapshot and one reader.
     """
     job = parts.catalog.job_by_id(job_id)
-    if job.is_planned or job.state not in _PLANNED_IN:
+    if job.is_planned or job.state not in _PLANNED_IN or parts.standing(job_id).is_due:
         return
     job = parts.catalog.start_job(job_id, now=now())
     connection = parts.connection(job)
@@ -59,7 +59,7 @@ def _snapshot(parts: Parts, job: Job, connection: Connection, source: Source) ->
     if not parts.catalog.admit_holders(job.job_id, _HOLDERS, budget=budget):
         raise TooBusy("all sessions of the connection are in use; the job waits for two")
     exports = parts.holders.open(job.job_id, connection)
-    return Snapshot(SnapshotClass.EXPORTED, value=exports[0], exports=exports)
+    return Snapshot.exported(exports)
 
 
 def _plan(split: Split) -> Plan:

@@ -37,12 +37,18 @@ class Snapshot:
     """The instant that a job reads.
 
     `value` names it to people; `exports` are the tokens through which a reader may join it, one a
-    living holder, in the order to be tried.
+    living holder, in the order to be tried: a name, and `@` with a digest of what is seen there.
     """
 
     snapshot_class: SnapshotClass
     value: str | None = None
     exports: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def exported(cls, exports: tuple[str, ...]) -> "Snapshot":
+        """Give a new exported snapshot, called by the name of its first export."""
+        name, _, _ = exports[0].partition("@")
+        return cls(SnapshotClass.EXPORTED, name, exports)
 
     def to_json(self) -> dict[str, Any]:
         """Give what the catalog stores; the contract shows `class` and `value` only."""

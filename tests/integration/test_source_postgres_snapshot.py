@@ -8,6 +8,8 @@ import pytest
 from staging.core.errors import SnapshotLost, SourceChanged
 from staging.core.manifest import Snapshot, SnapshotClass
 from staging.core.source_spec import SourceSpec
+from staging.sources.postgres.engine import EngineSession
+from staging.sources.postgres.session import NO_LIMIT
 from staging.sources.source import ReadRequest
 from tests.integration.postgres_database import Database, database_on
 from tests.source_reading import exported, request, sizing
@@ -93,6 +95,27 @@ def test_a_holder_whose_backend_was_ended_is_not_alive(db):
 
     assert not holder.is_alive()
     holder.close()
+
+
+def test_an_export_that_took_the_name_of_a_lost_one_is_never_read(db):
+    lost = db.source.hold(())
+    db.run("DELETE FROM t WHERE id <= 100")
+    other = db.source.hold(())
+    (_, instant), (name, _) = lost.export.split("@"), other.export.split("@")
+    lost.close()
+    renamed = f"{name}@{instant}"
+    split = db.source.split(SPEC, None, sizing(1 << 24))
+
+    with pytest.raises(SnapshotLost):
+        db.source.hold([renamed])
+    with pytest.raises(SnapshotLost):
+        read(db, request(SPEC, split, snapshot=exported(renamed)))
+    with pytest.raises(SnapshotLost):
+        EngineSession(db.connection, "staging test", NO_LIMIT, [renamed]).__enter__()
+    found = read(db, request(SPEC, split, snapshot=exported(renamed, other.export)))
+    assert len(found) == ROWS - 100
+    other.close()
+    db.assert_left("staging test")
 
 
 @pytest.mark.parametrize("export", ["00000003-0000001B-1", "nonsense'; DROP TABLE t", ""])

@@ -17,7 +17,7 @@ from staging.core.errors import SnapshotLost, SourceUnavailable
 from staging.sources.connection import Connection
 from staging.sources.postgres.quoting import quote_literal
 from staging.sources.postgres.session import conninfo, server_name
-from staging.sources.postgres.snapshot import join
+from staging.sources.postgres.snapshot import INSTANT, joins
 
 ENGINE_ERRORS = (duckdb.Error, OSError, pa.ArrowException)
 """What a read may raise: DuckDB's own errors, or Arrow's when a batch is fetched."""
@@ -50,7 +50,6 @@ class EngineSession:
         try:
             self._attach()
             self._begin()
-            self.backend_pid = self.ask("SELECT pg_backend_pid() AS pid")[0][0]
         except BaseException:
             self._close()
             raise
@@ -100,18 +99,25 @@ class EngineSession:
         """Begin in the first living export, at once or not at all."""
         if not self._exports:
             self._execute("BEGIN")
+            self._look()
             return
         failed: duckdb.Error | None = None
-        for statement in join(self._exports):
+        for way in joins(self._exports):
             self._execute("BEGIN")
             try:
-                self._execute("CALL postgres_execute(?, ?)", [self._alias, statement])
+                self._execute("CALL postgres_execute(?, ?)", [self._alias, way.statement])
+                if way.leads_to(self._look()):
+                    return
             except duckdb.Error as error:
                 failed = error
-                self._execute("ROLLBACK")
-            else:
-                return
+            self._execute("ROLLBACK")
         raise SnapshotLost() from failed
+
+    def _look(self) -> str:
+        """Note who we are on the server, and give the instant that this transaction sees."""
+        who = f"SELECT pg_backend_pid() AS pid, {INSTANT} AS instant"
+        self.backend_pid, instant = self.ask(who)[0]
+        return str(instant)
 
     def _close(self) -> None:
         if self._reader is not None:

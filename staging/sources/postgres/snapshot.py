@@ -2,11 +2,15 @@
 
 A transaction that joined a snapshot can export it again, so holders in different places keep one
 instant alive together (PostgreSQL documentation, "Snapshot Synchronization Functions").
+
+A server that recovered from a crash begins to name exports anew, so an export is kept together
+with a digest of what its snapshot sees, and who joins it by name compares that.
 """
 
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -20,7 +24,8 @@ from staging.sources.postgres.quoting import quote_literal
 from staging.sources.postgres.session import NO_LIMIT, connect, server_name
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_EXPORT = re.compile(r"[0-9A-F]{1,16}-[0-9A-F]{1,16}-[0-9]{1,10}")
+INSTANT = "left(md5(pg_current_snapshot()::text), 16)"
+_EXPORT = re.compile(r"([0-9A-F]{1,16}-[0-9A-F]{1,16}-[0-9]{1,10})(?:@([0-9a-f]{16}))?")
 
 
 def exports_of(snapshot: Snapshot | None) -> tuple[str, ...]:
@@ -35,12 +40,24 @@ def exports_of(snapshot: Snapshot | None) -> tuple[str, ...]:
     return snapshot.exports
 
 
-def join(exports: Sequence[str]) -> list[str]:
-    """Give the statements that join each export, in the order to be tried."""
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The statement that joins an export, and the instant that must be seen then, if known."""
+
+    statement: str
+    instant: str | None
+
+    def leads_to(self, instant: str) -> bool:
+        """Tell whether an instant, as INSTANT tells it, is the one that was exported."""
+        return self.instant is None or self.instant == instant
+
+
+def joins(exports: Sequence[str]) -> list[Join]:
+    """Say how to join each export, in the order to be tried."""
     return [
-        f"SET TRANSACTION SNAPSHOT {quote_literal(each)}"
-        for each in exports
-        if _EXPORT.fullmatch(each)
+        Join(f"SET TRANSACTION SNAPSHOT {quote_literal(found[1])}", found[2])
+        for found in map(_EXPORT.fullmatch, exports)
+        if found is not None
     ]
 
 
@@ -49,16 +66,17 @@ def begin_in(session: psycopg.Connection[Any], exports: Sequence[str]) -> None:
 
     Raises SnapshotLost if none lives; psycopg.Error only if the connection is lost.
     """
-    for statement in join(exports):
+    for way in joins(exports):
         session.execute(BEGIN)
         try:
-            session.execute(statement.encode())
+            session.execute(way.statement.encode())
+            row: Any = session.execute(f"SELECT {INSTANT}".encode()).fetchone()
+            if way.leads_to(row[0]):
+                return
         except psycopg.Error as error:
             if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
                 raise
-            session.execute("ROLLBACK")
-        else:
-            return
+        session.execute("ROLLBACK")
     raise SnapshotLost()
 
 
@@ -97,7 +115,9 @@ def hold_snapshot(connection: Connection, exports: Sequence[str]) -> SnapshotHol
             begin_in(session, exports)
         else:
             session.execute(BEGIN)
-        row: Any = session.execute("SELECT pg_export_snapshot()").fetchone()
+        row: Any = session.execute(
+            f"SELECT pg_export_snapshot() || '@' || {INSTANT}".encode()
+        ).fetchone()
     except psycopg.Error as error:
         session.close()
         raise of_query(error, server_name(connection)) from error
