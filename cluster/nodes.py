@@ -7,7 +7,7 @@ the head without joining the cluster, which takes a tenth of the time and leaves
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ray._private.state import GlobalState  # no public call asks without joining
@@ -28,15 +28,30 @@ def nodes(address: str) -> list[Node]:
     return sorted(found, key=_place)
 
 
-def staying_cpus(state: GlobalState) -> int:
-    """Count the CPUs of the nodes that take new tasks.
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What takes new tasks: CPUs of all nodes together, bytes of memory of the largest one."""
+
+    cpus: int
+    node_memory: int
+
+
+def capacity(state: GlobalState) -> Capacity:
+    """Look at the nodes that take new tasks.
 
     Ray's own sum counts those of draining nodes, too.
     """
     draining = state.get_draining_nodes()
     listed = state.node_table()  # type: ignore[no-untyped-call]
-    staying = [each for each in listed if each["Alive"] and each["NodeID"] not in draining]
-    return sum(int(each["Resources"].get("CPU", 0)) for each in staying)
+    staying = [
+        each["Resources"]
+        for each in listed
+        if each["Alive"] and each["NodeID"] not in draining and each["Resources"].get("CPU", 0) >= 1
+    ]
+    return Capacity(
+        cpus=max(1, sum(int(each["CPU"]) for each in staying)),
+        node_memory=max((int(each.get("memory", 0)) for each in staying), default=0),
+    )
 
 
 def _ask(address: str) -> GlobalState:

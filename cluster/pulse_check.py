@@ -14,7 +14,7 @@ import ray
 import ray.exceptions
 from ray._private.state import state
 
-from cluster.nodes import staying_cpus
+from cluster.nodes import Capacity, capacity
 
 _EVERY_SECONDS = 3.0
 _TASK_SECONDS = 30.0
@@ -35,14 +35,14 @@ def port_answers(address: str) -> bool | None:
 
 
 class PulseCheck:
-    """Watches one connection; `cpus` is how many took new tasks when the cluster last answered.
+    """Watches one connection; `capacity` is what took new tasks when the cluster last answered.
 
     The counting task is exported once, at the start: an export to a head that is gone blocks.
     """
 
     def __init__(self, address: str) -> None:
-        self._count = ray.remote(num_cpus=0, max_retries=0)(_count_cpus)
-        self.cpus: int = max(1, ray.get(self._count.remote(), timeout=_TASK_SECONDS))
+        self._count = ray.remote(num_cpus=0, max_retries=0)(_capacity)
+        self.capacity: Capacity = ray.get(self._count.remote(), timeout=_TASK_SECONDS)
         self._address = address
         self._refusals = 0
         self._silences = 0
@@ -71,10 +71,10 @@ class PulseCheck:
         if not ready:
             return waited < _TASK_SECONDS
         with contextlib.suppress(ray.exceptions.RayError):  # a lost task is asked for again
-            self.cpus = max(1, ray.get(ready[0], timeout=1))
+            self.capacity = ray.get(ready[0], timeout=1)
         self._asked, self._asked_at = None, time.monotonic()
         return True
 
 
-def _count_cpus() -> int:
-    return staying_cpus(state)
+def _capacity() -> Capacity:
+    return capacity(state)

@@ -10,6 +10,7 @@ import ray
 import ray.exceptions
 import structlog
 
+from cluster.nodes import Capacity
 from cluster.pulse_check import PulseCheck, port_answers
 from staging.core.errors import ClusterUnavailable
 
@@ -76,9 +77,19 @@ class RaySession:
 
         Raises ClusterUnavailable without a cluster.
         """
+        return self._capacity().cpus
+
+    def node_memory(self) -> int:
+        """How many bytes a task can be given at most: those of the largest node, 0 if none is left.
+
+        Raises ClusterUnavailable without a cluster.
+        """
+        return self._capacity().node_memory
+
+    def _capacity(self) -> Capacity:
         if self._check is None or not self._connected.is_set():
             raise ClusterUnavailable()
-        return self._check.cpus
+        return self._check.capacity
 
     def _watch(self, on_connect: Callable[[], None]) -> None:
         while not self._stopping.wait(_LOOK_SECONDS):

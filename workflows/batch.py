@@ -1,7 +1,7 @@
 """Stage a batch of partitions: start attempts on Ray, publish each as it ends."""
 
 import time
-from collections import Counter
+from collections.abc import Mapping
 
 import structlog
 from temporalio import activity
@@ -92,8 +92,7 @@ class Batch:
         self._parts = parts
         self._job_id = job_id
         self._term = term
-        self._failures: dict[Attempt, int] = {}
-        self._ran_out: Counter[int] = Counter()
+        self._failures: dict[Attempt, Mapping[str, int]] = {}
         self._job = parts.catalog.job_by_id(job_id)
         self._connection: Connection = parts.connection(self._job)
         self._may_start_until = time.monotonic() + _BATCH_SECONDS
@@ -111,8 +110,7 @@ class Batch:
                 self._start_more()
             outcomes = self._wait()
             for outcome in outcomes:
-                self._ran_out[outcome.attempt.partition_id] += _is(outcome, OutOfMemory.code)
-                settle(self._parts, outcome, self._failures.pop(outcome.attempt, 0))
+                settle(self._parts, outcome, self._failures.pop(outcome.attempt, {}))
             if self._is_due_to_keep(outcomes) and not self._keep():
                 return
 
@@ -162,10 +160,18 @@ class Batch:
         )
         for partition, attempt in begun:
             self._failures[attempt] = partition.failures
-            doublings = min(self._ran_out[partition.partition_id], _MOST_DOUBLINGS)
-            self.dispatch.start(self._request(partition, attempt), _TASK_BYTES << doublings)
+            self.dispatch.start(self._request(partition, attempt), self._memory(partition))
         self._started += len(begun)
         self._parts.metrics.attempts_started(len(begun))
+
+    def _memory(self, partition: Partition) -> int:
+        """Give twice as much after each time that it was too little, but not more than a node has.
+
+        A task that asks for more than any node has would wait for ever.
+        """
+        doublings = min(partition.failures.get(OutOfMemory.code, 0), _MOST_DOUBLINGS)
+        wanted = _TASK_BYTES << doublings
+        return min(wanted, self._parts.session.node_memory() or wanted)
 
     def _wait(self) -> list[Outcome]:
         if len(self.dispatch) == 0:
@@ -207,5 +213,4 @@ def _is(outcome: Outcome, code: str) -> bool:
 
 
 def _may_stage(standing: Standing) -> bool:
-    is_due = standing.expires_in_seconds is not None and standing.expires_in_seconds <= 0
-    return standing.state is JobState.RUNNING and standing.is_planned and not is_due
+    return standing.state is JobState.RUNNING and standing.is_planned and not standing.is_due

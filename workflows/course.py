@@ -27,7 +27,7 @@ def next_move(standing: Standing) -> Move:
     state = standing.state
     if state in FINAL:
         return _after_the_end(standing)
-    if state in _EXPIRING and _is_over(standing.expires_in_seconds):
+    if state in _EXPIRING and standing.is_due:
         return Step.EXPIRE
     if state is JobState.CANCELLING:
         return Step.FINISH_CANCEL

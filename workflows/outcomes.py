@@ -1,5 +1,6 @@
 """What the outcome of an attempt means for its partition: published, tried again, or the end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,13 +53,13 @@ _PATIENCE = {
     ReadCancelled.code: Patience(12, timedelta(milliseconds=200)),
 }
 _UNKNOWN = Patience(5, timedelta(seconds=1))
-_NONE = Patience(0, timedelta(0))
+_NONE = Patience(1, timedelta(0))
 
 
-def settle(parts: Parts, outcome: Outcome, failures_before: int) -> None:
+def settle(parts: Parts, outcome: Outcome, failures_before: Mapping[str, int]) -> None:
     """Publish a receipt or record a failure, both behind the fence.
 
-    `failures_before` is how often the partition failed before this attempt.
+    `failures_before` is how often the partition failed before this attempt, by code.
     Raises PartitionFailed when the partition cannot be read, however often it is tried.
     """
     attempt = outcome.attempt
@@ -67,7 +68,7 @@ def settle(parts: Parts, outcome: Outcome, failures_before: int) -> None:
         if isinstance(outcome, Receipt):
             _publish(parts, outcome)
         else:
-            _fail(parts, outcome, failures_before)
+            _fail(parts, outcome, failures_before.get(outcome.code, 0))
 
 
 def _publish(parts: Parts, receipt: Receipt) -> None:
@@ -98,7 +99,6 @@ def _fail(parts: Parts, failure: Failure, failures_before: int) -> None:
     at = now()
     failures = parts.catalog.fail_attempt(
         failure,
-        counts=patience.tries is not None,
         retry_at=at + patience.delay_after(failures_before),
         now=at,
     )

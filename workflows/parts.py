@@ -39,8 +39,11 @@ class Parts:
         return self.connections.get(job.org_id, job.source.connection).resolved()
 
     def release(self, job_id: str) -> None:
-        """Let the job's snapshot go, if it has one."""
+        """Let the job's snapshot go, if it has one and does not need it any more.
+
+        What a crash leaves open between the two steps is closed by the SnapshotSweeper.
+        """
         job = self.catalog.job_by_id(job_id)
-        if job.snapshot is not None and job.snapshot.exports:
+        is_released = self.catalog.release_snapshot(job_id, now=now())
+        if is_released and job.snapshot is not None and job.snapshot.exports:
             self.holders.release(job_id)
-        self.catalog.release_snapshot(job_id, now=now())

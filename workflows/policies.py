@@ -38,7 +38,8 @@ _SHORT = Policy(start_to_close=timedelta(seconds=30))
 
 POLICIES: dict[Step, Policy] = {
     Step.OBSERVE: _SHORT,
-    Step.PLAN: Policy(start_to_close=timedelta(minutes=30), heartbeat=HEARTBEAT_TIMEOUT),
+    # A plan opens each file: 100,000 in S3 take an hour and more.
+    Step.PLAN: Policy(start_to_close=timedelta(hours=6), heartbeat=HEARTBEAT_TIMEOUT),
     Step.STAGE_BATCH: Policy(start_to_close=timedelta(hours=26), heartbeat=HEARTBEAT_TIMEOUT),
     Step.SEAL: _SHORT,
     Step.SETTLE_PAUSE: _SHORT,

@@ -1,6 +1,7 @@
 """Attempts at partitions: begun behind a raised fence, ended by raising it again."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,16 @@ _END = sa.update(attempts).where(
     attempts.c.partition_id == sa.bindparam("of_partition"),
     attempts.c.fence == sa.bindparam("of_fence"),
 )
+_FAILED = (
+    sa.select(attempts.c.partition_id, attempts.c.error_code, sa.func.count().label("failures"))
+    .where(
+        attempts.c.job_id == sa.bindparam("of_job"),
+        attempts.c.partition_id.in_(sa.bindparam("of_partitions", expanding=True)),
+        attempts.c.fence > sa.bindparam("after_fence"),
+        attempts.c.state == AttemptState.FAILED,
+    )
+    .group_by(attempts.c.partition_id, attempts.c.error_code)
+)
 _READ_BY = (
     sa.select(attempts.c.node_id, sa.func.count().label("partitions"))
     .where(
@@ -92,26 +103,23 @@ class Attempts(Database):
             if room <= 0:
                 return []
             found = connection.execute(_NEXT, {"of_job": job_id, "now": now, "at_most": room})
-            begun = [_begun(job, row) for row in found]
+            begun = _begun(connection, job, found.all())
             if begun:
                 _begin(connection, job, [attempt for _, attempt in begun], now)
             return begun
 
-    def fail_attempt(
-        self, failure: Failure, *, counts: bool, retry_at: datetime | None, now: datetime
-    ) -> int:
+    def fail_attempt(self, failure: Failure, *, retry_at: datetime | None, now: datetime) -> int:
         """End a failed attempt; its partition waits until `retry_at` (None: no longer).
 
-        `counts` says whether the failure is one of the partition's.  Nothing changes for an
-        attempt that has ended.  Returns the partition's failures.  Raises UnknownJob.
+        Returns how often the partition failed with this code; 0, and nothing changes, for an
+        attempt that has ended.  Raises UnknownJob.
         """
         attempt = failure.attempt
         with self._writing() as connection:
             job = lock_job(connection, attempt.job_id)
             partition = find_partition(connection, attempt)
             if not is_current(partition, attempt):
-                return 0 if partition is None else int(partition.failures)
-            failures = int(partition.failures) + counts
+                return 0
             end_attempt(
                 connection,
                 attempt,
@@ -126,11 +134,12 @@ class Attempts(Database):
                 attempt,
                 state=PartitionState.WAITING,
                 fence=attempt.fence + 1,
-                failures=failures,
+                failures=partition.failures + 1,
                 not_before=retry_at,
             )
             change_job(connection, job, running_attempts=job.running_attempts - 1)
-            return failures
+            failures = _failures(connection, job, [attempt.partition_id])
+            return failures[attempt.partition_id][failure.code]
 
     def partitions_by_node(self, org_id: int, job_id: str) -> dict[str, int]:
         """Count the partitions that each node has read, by its id; raises UnknownJob."""
@@ -169,9 +178,29 @@ def _partition_of(attempt: Attempt) -> dict[str, Any]:
     return {"of_job": attempt.job_id, "of_partition": attempt.partition_id}
 
 
-def _begun(job: Row, row: Row) -> tuple[Partition, Attempt]:
-    partition = Partition(row.job_id, row.partition_id, row.bounds, row.failures)
-    return partition, Attempt(job.org_id, row.job_id, row.partition_id, row.fence + 1)
+def _begun(
+    connection: sa.Connection, job: Row, rows: Sequence[Row]
+) -> list[tuple[Partition, Attempt]]:
+    failures = _failures(connection, job, [row.partition_id for row in rows if row.failures])
+    return [
+        (
+            Partition(row.job_id, row.partition_id, row.bounds, failures[row.partition_id]),
+            Attempt(job.org_id, row.job_id, row.partition_id, row.fence + 1),
+        )
+        for row in rows
+    ]
+
+
+def _failures(
+    connection: sa.Connection, job: Row, partition_ids: Sequence[int]
+) -> Mapping[int, dict[str, int]]:
+    """Count by code how often partitions of the job's present plan failed."""
+    counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    if partition_ids:
+        of = {"of_job": job.job_id, "of_partitions": partition_ids, "after_fence": job.fence_floor}
+        for row in connection.execute(_FAILED, of):
+            counts[row.partition_id][row.error_code] = row.failures
+    return counts
 
 
 def _begin(connection: sa.Connection, job: Row, begun: Sequence[Attempt], now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Plans: the partitions of a job, its schema, its snapshot and the holders of that."""
 
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from staging.catalog.budget import lock_usage
 from staging.catalog.database import Database
 from staging.catalog.fencing import fence_out
 from staging.catalog.moves import change_job, lock_job, revise_job
+from staging.catalog.rows import options_of
 from staging.catalog.tables import PartitionState, Row, jobs, partitions
 from staging.core.jobs import ENDING, JobState
 from staging.core.manifest import Snapshot, schema_fingerprint
@@ -103,19 +104,23 @@ class Plans(Database):
             change_job(connection, job, snapshot=snapshot.to_json())
             return True
 
-    def release_snapshot(self, job_id: str, *, now: datetime) -> None:
+    def release_snapshot(self, job_id: str, *, now: datetime) -> bool:
         """Let a job's snapshot go: no tokens, no connections for holders.
 
-        Idempotent.  Raises UnknownJob.
+        False, and nothing changes, while the job may still read: it was resumed meanwhile, or given
+        a longer life.  Idempotent.  Raises UnknownJob.
         """
-        del now
         with self._writing() as connection:
             job = lock_job(connection, job_id)
+            ends_at = snapshot_end(job)
+            if _wants_snapshot(job) and (ends_at is None or ends_at > now):
+                return False
             changes: dict[str, Any] = {"holders": 0}
             if job.snapshot is not None:
                 kept = replace(Snapshot.from_json(job.snapshot), exports=())
                 changes["snapshot"] = kept.to_json()
             change_job(connection, job, **changes)
+            return True
 
     def wants_snapshot(self, job_id: str) -> bool:
         """Tell whether the holders of a job's snapshot must stay open; False for an unknown job."""
@@ -129,6 +134,14 @@ class Plans(Database):
 def has_exports(job: Row) -> bool:
     """Tell whether a job has an unreleased snapshot that holders keep open."""
     return bool(job.snapshot is not None and job.snapshot["exports"])
+
+
+def snapshot_end(job: Row) -> datetime | None:
+    """Tell when a paused job's snapshot is let go; None where it stays, or none is kept."""
+    if job.state is not JobState.PAUSED or not has_exports(job):
+        return None
+    paused_at: datetime = job.moved_at
+    return paused_at + timedelta(seconds=options_of(job.options).max_snapshot_age_seconds)
 
 
 def _wants_snapshot(job: Row) -> bool:

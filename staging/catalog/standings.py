@@ -6,8 +6,7 @@ import sqlalchemy as sa
 
 from staging.catalog.database import Database
 from staging.catalog.moves import BRIEF_COLUMNS, brief_job
-from staging.catalog.plans import has_exports
-from staging.catalog.rows import options_of
+from staging.catalog.plans import snapshot_end
 from staging.catalog.tables import IS_UNPURGED, Row, jobs
 from staging.core.contracts import Standing
 from staging.core.jobs import FINAL, JobState
@@ -76,7 +75,7 @@ def _standing(job: Row, now: datetime, purge_grace: timedelta) -> Standing:
         partitions_done=job.partitions_done,
         is_purged=job.purged_at is not None,
         expires_in_seconds=_seconds_until(_expiry(job), now),
-        snapshot_ends_in_seconds=_seconds_until(_snapshot_end(job), now),
+        snapshot_ends_in_seconds=_seconds_until(snapshot_end(job), now),
         purge_in_seconds=_seconds_until(_purge(job, purge_grace), now),
     )
 
@@ -91,13 +90,6 @@ def _expiry(job: Row) -> datetime | None:
     if job.state in (JobState.PENDING, JobState.RUNNING, JobState.STAGED):
         return _moment(job.expires_at)
     return None
-
-
-def _snapshot_end(job: Row) -> datetime | None:
-    if job.state is not JobState.PAUSED or not has_exports(job):
-        return None
-    age = timedelta(seconds=options_of(job.options).max_snapshot_age_seconds)
-    return _moment(job.moved_at + age)
 
 
 def _purge(job: Row, purge_grace: timedelta) -> datetime | None:

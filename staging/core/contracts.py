@@ -53,6 +53,11 @@ class Standing:
     snapshot_ends_in_seconds: float | None = None
     purge_in_seconds: float | None = None
 
+    @property
+    def is_due(self) -> bool:
+        """Tell whether the TTL, or the longest pause, is over."""
+        return self.expires_in_seconds is not None and self.expires_in_seconds <= 0
+
 
 @dataclass(frozen=True, slots=True)
 class FailureReport:

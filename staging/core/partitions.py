@@ -1,7 +1,7 @@
 """Partitions, the units of reading and retry, and the attempts made at them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from staging.core.manifest import Column, Snapshot
@@ -9,12 +9,15 @@ from staging.core.manifest import Column, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One share of the source; `bounds` is the source kind's own JSON, half-open where a range."""
+    """One share of the source; `bounds` is the source kind's own JSON, half-open where a range.
+
+    `failures` counts the attempts that failed, by the code of their error.
+    """
 
     job_id: str
     partition_id: int
     bounds: Mapping[str, Any]
-    failures: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

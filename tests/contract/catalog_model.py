@@ -46,7 +46,7 @@ class ModelJob:
     total: int | None = None
     done: dict[int, int] = field(default_factory=dict)
     retry_at: dict[int, datetime] = field(default_factory=dict)
-    failures: dict[int, int] = field(default_factory=dict)
+    failures: dict[int, dict[str, int]] = field(default_factory=dict)
     running: dict[int, Attempt] = field(default_factory=dict)
     published: dict[Attempt, int] = field(default_factory=dict)
     ended_at: dict[Attempt, datetime] = field(default_factory=dict)

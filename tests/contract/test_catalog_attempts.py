@@ -13,6 +13,7 @@ from tests.contract.catalog_steps import (
     SECOND,
     a_draft,
     a_failure,
+    a_plan,
     a_receipt,
     begin,
     job_in,
@@ -91,7 +92,7 @@ def _publish(catalog, attempt):
 
 
 def _fail(catalog, attempt):
-    catalog.fail_attempt(a_failure(attempt), counts=True, retry_at=None, now=NOW)
+    catalog.fail_attempt(a_failure(attempt), retry_at=None, now=NOW)
 
 
 def _cancel(catalog, attempt):
@@ -119,21 +120,27 @@ def test_a_failure_is_counted_and_its_partition_waits_until_the_retry_is_due(cat
     job_id = running(catalog, partitions=2)
     first, _ = begin(catalog, job_id)
     retry_at = NOW + 10 * SECOND
-    assert catalog.fail_attempt(a_failure(first), counts=True, retry_at=retry_at, now=NOW) == 1
+    assert catalog.fail_attempt(a_failure(first), retry_at=retry_at, now=NOW) == 1
 
     assert [each.partition_id for each in begin(catalog, job_id)] == [1]
     again = begin_within(catalog, job_id, budget=9, now=retry_at)
     assert [(partition.partition_id, partition.failures) for partition, _ in again] == [
-        (0, 1), (1, 0)
+        (0, {"source_unavailable": 1}), (1, {})
     ]  # fmt: skip
 
 
-def test_a_failure_that_does_not_count_is_not_counted(catalog):
+def test_failures_are_counted_by_their_code_and_anew_in_a_new_plan(catalog):
     job_id = running(catalog, partitions=1)
-    for counts, failures in [(True, 1), (False, 1), (True, 2)]:
+
+    def fail(code):
         (attempt,) = begin(catalog, job_id)
-        failure = a_failure(attempt)
-        assert catalog.fail_attempt(failure, counts=counts, retry_at=None, now=NOW) == failures
+        failure = replace(a_failure(attempt), code=code)
+        return catalog.fail_attempt(failure, retry_at=None, now=NOW)
+
+    assert [fail(code) for code in ("one", "other", "one")] == [1, 1, 2]
+    catalog.reset_plan(job_id, now=NOW)
+    catalog.record_plan(job_id, a_plan(1), now=NOW)
+    assert fail("one") == 1
 
 
 def test_a_stale_attempt_cannot_fail_its_partition(catalog):
@@ -142,10 +149,10 @@ def test_a_stale_attempt_cannot_fail_its_partition(catalog):
     (current,) = begin(catalog, job_id)
 
     failure = a_failure(stale)
-    assert catalog.fail_attempt(failure, counts=True, retry_at=NOW + SECOND, now=NOW) == 0
+    assert catalog.fail_attempt(failure, retry_at=NOW + SECOND, now=NOW) == 0
     assert catalog.publish_partition(a_receipt(current, 5), now=NOW) == 1
     published = a_failure(current)
-    assert catalog.fail_attempt(published, counts=True, retry_at=None, now=NOW) == 0
+    assert catalog.fail_attempt(published, retry_at=None, now=NOW) == 0
     assert catalog.job(1, job_id).progress.partitions_done == 1
 
 
@@ -153,8 +160,8 @@ def test_failing_twice_counts_once(catalog):
     job_id = running(catalog, partitions=1)
     (attempt,) = begin(catalog, job_id)
     failure = a_failure(attempt)
-    counted = [catalog.fail_attempt(failure, counts=True, retry_at=None, now=NOW) for _ in range(2)]
-    assert counted == [1, 1]
+    counted = [catalog.fail_attempt(failure, retry_at=None, now=NOW) for _ in range(2)]
+    assert counted == [1, 0]
 
 
 def test_the_partitions_that_a_node_has_read_are_counted(catalog):
@@ -163,7 +170,7 @@ def test_the_partitions_that_a_node_has_read_are_counted(catalog):
     for attempt, node_id in ((first, "a"), (second, "b"), (third, "a")):
         catalog.publish_partition(a_receipt(attempt, 5, node_id=node_id), now=NOW)
     failure = replace(a_failure(failed), node_id="b")
-    catalog.fail_attempt(failure, counts=True, retry_at=None, now=NOW)
+    catalog.fail_attempt(failure, retry_at=None, now=NOW)
 
     assert catalog.partitions_by_node(1, job_id) == {"a": 2, "b": 1}
     assert catalog.partitions_by_node(1, running(catalog)) == {}
@@ -178,7 +185,7 @@ def test_attempts_of_an_unknown_job_are_refused(catalog):
         lambda: catalog.take_term(job_id, now=NOW),
         lambda: catalog.begin_attempts(job_id, 1, limit=1, budget=1, now=NOW),
         lambda: catalog.publish_partition(a_receipt(attempt, 5), now=NOW),
-        lambda: catalog.fail_attempt(a_failure(attempt), counts=True, retry_at=None, now=NOW),
+        lambda: catalog.fail_attempt(a_failure(attempt), retry_at=None, now=NOW),
     ]
     for call in calls:
         with pytest.raises(UnknownJob):

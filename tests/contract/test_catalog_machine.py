@@ -30,6 +30,7 @@ BUDGET = 2
 PUBLISHING = {"running", "pausing"}
 GARBAGE_GRACE = timedelta(seconds=600)
 PLACES = st.integers(0, 99)
+CODES = st.sampled_from(["source_unavailable", "out_of_memory"])
 ROWS = st.sampled_from([[5], [2, 3], [1, 1, 1], []])
 EXAMPLES = {"sqlite": 120, "postgresql": 40}
 SETTINGS = settings(
@@ -73,7 +74,7 @@ class CatalogMachine(Lives):
         expected = job.waiting(self.now)[: min(limit, room)] if job.state == "running" else []
         begun = self._begin(job, job.driver_term, limit)
         assert [(p.partition_id, p.failures) for p, _ in begun] == [
-            (n, job.failures.get(n, 0)) for n in expected
+            (n, job.failures.get(n, {})) for n in expected
         ]
         fresh = [attempt for _, attempt in begun]
         assert not [each for each in fresh if each in job.ended_at or job.is_running(each)]
@@ -171,19 +172,20 @@ class CatalogMachine(Lives):
         ]
 
     @precondition(lambda self: self.begun)
-    @rule(place=PLACES, counts=st.booleans(), delay=st.sampled_from([None, *PAUSES]))
-    def fail_any_attempt_that_ever_was(self, place, counts, delay):
+    @rule(place=PLACES, code=CODES, delay=st.sampled_from([None, *PAUSES]))
+    def fail_any_attempt_that_ever_was(self, place, code, delay):
         job, attempt = self.begun[place % len(self.begun)]
         number = attempt.partition_id
         retry_at = None if delay is None else self.now + delay
+        expected = 0
         if job.is_running(attempt):
             del job.running[number]
             job.ended_at[attempt] = self.now
-            job.failures[number] = job.failures.get(number, 0) + counts
+            failures = job.failures.setdefault(number, {})
+            expected = failures[code] = failures.get(code, 0) + 1
             job.retry_at |= {number: retry_at or self.now}
-        failure = Failure(attempt, "source_unavailable", "no answer", True)
-        answer = self.catalog.fail_attempt(failure, counts=counts, retry_at=retry_at, now=self.now)
-        assert answer == job.failures.get(number, 0)
+        failure = Failure(attempt, code, "no answer", True)
+        assert self.catalog.fail_attempt(failure, retry_at=retry_at, now=self.now) == expected
 
     def take_all_chunks(self, job):
         for index in range(len(job.chunks)):

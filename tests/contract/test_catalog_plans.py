@@ -10,7 +10,9 @@ from staging.core.manifest import Snapshot, SnapshotClass
 from tests.contract.catalog_steps import (
     COLUMNS,
     FINGERPRINT,
+    HOUR,
     NOW,
+    SECOND,
     SNAPSHOT,
     a_draft,
     a_plan,
@@ -120,12 +122,27 @@ def test_exports_are_replaced_without_a_reader_noticing(catalog):
 def test_a_released_snapshot_has_no_exports_and_gets_none(catalog):
     job_id = running(catalog)
     catalog.admit_holders(job_id, 2, budget=8)
+    catalog.request_pause(1, job_id, now=NOW)
+    catalog.settle_pause(job_id, now=NOW)
     for _ in range(2):
-        catalog.release_snapshot(job_id, now=NOW)
+        assert catalog.release_snapshot(job_id, now=NOW + HOUR) is True
 
     assert catalog.record_exports(job_id, ("late",), now=NOW) is False
     assert catalog.job(1, job_id).snapshot == replace(SNAPSHOT, exports=())
     assert catalog.wants_snapshot(job_id) is False
+
+
+def test_a_job_that_goes_on_after_all_keeps_its_snapshot(catalog):
+    job_id = running(catalog)
+    catalog.admit_holders(job_id, 2, budget=8)
+    before = catalog.job(1, job_id)
+    assert catalog.release_snapshot(job_id, now=NOW + HOUR) is False
+    assert catalog.job(1, job_id) == before
+
+    catalog.request_pause(1, job_id, now=NOW)
+    catalog.settle_pause(job_id, now=NOW)
+    assert catalog.release_snapshot(job_id, now=NOW + HOUR - SECOND) is False
+    assert catalog.release_snapshot(job_id, now=NOW + HOUR) is True
 
 
 WANTED = {S.PENDING, S.RUNNING, S.PAUSING, S.PAUSED}
@@ -162,13 +179,18 @@ def jobs_on_one_connection(catalog, count):
     ]
 
 
+def let_go(catalog, job_id):
+    catalog.request_cancel(1, job_id, now=NOW)
+    assert catalog.release_snapshot(job_id, now=NOW)
+
+
 def test_holders_leave_one_connection_of_the_budget_for_reading(catalog):
     first, second, third = jobs_on_one_connection(catalog, 3)
     assert catalog.admit_holders(first, 2, budget=5) is True
     assert catalog.admit_holders(first, 2, budget=5) is True
     assert catalog.admit_holders(second, 2, budget=5) is True
     assert catalog.admit_holders(third, 2, budget=5) is False
-    catalog.release_snapshot(first, now=NOW)
+    let_go(catalog, first)
     assert catalog.admit_holders(third, 2, budget=5) is True
 
 
@@ -196,7 +218,7 @@ def test_a_reservation_outlives_a_smaller_budget_but_admits_only_within_it(catal
     catalog.admit_holders(first, 2, budget=8)
     catalog.admit_holders(second, 2, budget=8)
     assert catalog.admit_holders(first, 2, budget=3) is False
-    catalog.release_snapshot(second, now=NOW)
+    let_go(catalog, second)
     assert catalog.admit_holders(first, 2, budget=2) is True
 
 

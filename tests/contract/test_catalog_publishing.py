@@ -69,7 +69,7 @@ def test_an_empty_partition_is_done_without_chunks(catalog):
 
 
 def _failed(catalog, attempt):
-    catalog.fail_attempt(a_failure(attempt), counts=True, retry_at=None, now=NOW)
+    catalog.fail_attempt(a_failure(attempt), retry_at=None, now=NOW)
 
 
 def _retried(catalog, attempt):

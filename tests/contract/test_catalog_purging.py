@@ -104,7 +104,7 @@ def test_objects_of_a_running_attempt_are_never_garbage(catalog):
 def test_objects_of_an_ended_attempt_are_garbage_when_the_grace_is_over(catalog):
     job_id = running(catalog)
     failed, fenced, published = begin(catalog, job_id)
-    catalog.fail_attempt(a_failure(failed), counts=True, retry_at=None, now=NOW)
+    catalog.fail_attempt(a_failure(failed), retry_at=None, now=NOW)
     catalog.publish_partition(a_receipt(published, 5), now=NOW)
     catalog.take_term(job_id, now=NOW)
 

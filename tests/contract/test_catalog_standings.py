@@ -70,7 +70,7 @@ def test_a_paused_jobs_snapshot_ends_at_its_greatest_age_unless_it_is_let_go(cat
         return standing.snapshot_ends_in_seconds
 
     assert ends_in() == 510.0
-    catalog.release_snapshot(job_id, now=NOW)
+    catalog.release_snapshot(job_id, now=NOW + 610 * SECOND)
     assert ends_in() is None
 
 
@@ -112,7 +112,7 @@ def test_a_job_is_unsettled_once_its_workflow_is_overdue(catalog, state):
 
 def test_a_paused_job_without_a_snapshot_is_unsettled_after_seven_days(catalog):
     job_id = job_in(catalog, S.PAUSED).job_id
-    catalog.release_snapshot(job_id, now=NOW)
+    catalog.release_snapshot(job_id, now=NOW + HOUR)
     due = NOW + 7 * DAY + QUIET
     assert is_unsettled(catalog, job_id, due - SECOND) is False
     assert is_unsettled(catalog, job_id, due) is True

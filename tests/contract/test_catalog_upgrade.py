@@ -39,7 +39,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     catalog.insert_job(a_draft(), now=NOW, idempotency=IdempotencyKey("a key", "0" * 64))
     attempt, *_ = begin(catalog, running(catalog))
     later = NOW + timedelta(seconds=1)
-    catalog.fail_attempt(a_failure(attempt), counts=True, retry_at=later, now=NOW)
+    catalog.fail_attempt(a_failure(attempt), retry_at=later, now=NOW)
     yield catalog
     catalog.close()
 

@@ -34,11 +34,11 @@ def test_attempts_are_counted_by_how_they_end_and_only_what_is_visible_is_rows(p
     job_id = running(parts.catalog, partitions=3)
     first, second, third = begin(parts.catalog, job_id)
 
-    settle(parts, a_receipt(first, 5, 6), 0)
-    settle(parts, a_failure(second), 0)
+    settle(parts, a_receipt(first, 5, 6), {})
+    settle(parts, a_failure(second), {})
     with pytest.raises(PartitionFailed):
-        settle(parts, a_receipt(third, 7, schema_fingerprint="another"), 0)
-    settle(parts, a_receipt(dataclasses.replace(third, fence=third.fence - 1), 7), 0)
+        settle(parts, a_receipt(third, 7, schema_fingerprint="another"), {})
+    settle(parts, a_receipt(dataclasses.replace(third, fence=third.fence - 1), 7), {})
 
     assert ended(parts) == {
         ("published", ""): 1,
