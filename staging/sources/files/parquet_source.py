@@ -1,6 +1,7 @@
 """Parquet files as a source: a file is a partition, a big one is cut between row groups."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,10 @@ from staging.sources.sizing import Sizing
 from staging.sources.source import ReadRequest, Split
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
+_FILES_AT_ONCE = 8
+"""To open one is mostly to wait for the store."""
+_FILES_ASKED_FOR = 256
+"""So few are opened in vain when one of them is refused."""
 
 
 class ParquetSource:
@@ -49,12 +54,18 @@ class ParquetSource:
         """Pin the files and cut those that are larger than the target between row groups."""
         pins = find_files(self._connection, self._root, spec, _SUFFIXES)
         first = self._file_schema(pins[0])
-        bounds: list[Mapping[str, Any]] = []
-        for pin in pins:
+
+        def cut(pin: FilePin) -> list[Mapping[str, Any]]:
             with opened(self._root, pin) as file:
                 _check_same(plain_schema(file.schema_arrow), first, pin)
-                for groups in cut_row_groups(file.metadata, sizing.target_bytes):
-                    bounds.append(pin.to_json() | {"row_groups": groups})
+                cuts = cut_row_groups(file.metadata, sizing.target_bytes)
+            return [pin.to_json() | {"row_groups": groups} for groups in cuts]
+
+        bounds: list[Mapping[str, Any]] = []
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            for start in range(0, len(pins), _FILES_ASKED_FOR):
+                for cuts in pool.map(cut, pins[start : start + _FILES_ASKED_FOR]):
+                    bounds += cuts
         return Split(self._chosen(spec, first), pinned_snapshot(pins), tuple(bounds))
 
     def read(self, request: ReadRequest) -> ParquetReading:
