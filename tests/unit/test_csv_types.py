@@ -1,6 +1,7 @@
 """The type of a CSV column gives back each text's value, or the column stays text."""
 
 import datetime
+import math
 
 import pyarrow as pa
 import pytest
@@ -25,8 +26,15 @@ def found(*texts: str | None) -> pa.DataType:
         (["1", "1.5", "-2e10", "nan", "-inf"], pa.float64()),
         (["0.14285714285714285"], pa.float64()),
         (["0.1428571428571428571"], pa.string()),
+        (["-0.00000014285714285714285e-300", "142857142857142.85", "0.000"], pa.float64()),
+        (["0.000142857142857142857"], pa.string()),
+        (["1.42857142857142857e3"], pa.string()),
+        (["142857142857142.857"], pa.string()),
         (["1234567890123456.5"], pa.string()),
         (["1."], pa.string()),
+        (["1.7976931348623157e308", "5e-324", "0e5", "-0.0"], pa.float64()),
+        (["1e400"], pa.string()),
+        (["0.5", "1e-400"], pa.string()),
         (["true", "False"], pa.bool_()),
         (["2020-02-29"], pa.date32()),
         (["2020-02-30"], pa.string()),
@@ -55,6 +63,9 @@ def test_texts_become_values():
     [
         (pa.int64(), ["1", "a", None, "007"], [1, None, None, None], 2),
         (pa.int64(), ["1", "9223372036854775808"], [1, None], 1),
+        (pa.float64(), ["0.5", "0.12345678901234567890", "1e3"], [0.5, None, 1000.0], 1),
+        (pa.float64(), ["-1234567890123.45678", "inf"], [None, math.inf], 1),
+        (pa.float64(), ["1e400", "1e-400", "0e9", "-inf"], [None, None, 0.0, -math.inf], 2),
         (pa.date32(), ["2020-02-30", "2020-02-29"], [None, datetime.date(2020, 2, 29)], 1),
         (pa.bool_(), ["true", "1"], [True, None], 1),
     ],

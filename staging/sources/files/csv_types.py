@@ -4,18 +4,25 @@ A type is taken only if every text is in that type's usual form: `007` stays tex
 is not the same; so do numbers with more digits than a double keeps.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_NUMBER = r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,3})?"
-_DAY = r"\d{4}-\d{2}-\d{2}"
-_MOMENT = rf"{_DAY}[ T]\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,6}})?"
-_NO_DIGITS = r"[eE].*$|^-?0?\.?0*|[.-]"
 _DOUBLE_DIGITS = 17
 """A double's shortest text has no more significant digits (IEEE 754)."""
+_WHOLE_DIGITS = 15
+_FROM_ONE_ON = "|".join(
+    rf"[1-9]\d{{{whole - 1}}}(?:\.\d{{1,{_DOUBLE_DIGITS - whole}}})?"
+    for whole in range(1, _WHOLE_DIGITS + 1)
+)
+_BELOW_ONE = rf"0(?:\.0*\d{{1,{_DOUBLE_DIGITS}}})?"
+_NUMBER = rf"-?(?:{_BELOW_ONE}|{_FROM_ONE_ON})(?:[eE][+-]?\d{{1,3}})?"
+"""Counts the significant digits, too: to match is all that a text costs beside its cast."""
+_INFINITE_OR_ZERO = r"^-?(?:inf|[0.]+(?:[eE].*)?)$"
+_NONE = pa.array([], pa.bool_())
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_MOMENT = rf"{_DAY}[ T]\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,6}})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +77,36 @@ def convert(texts: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, int]:
         texts = pc.if_else(suits, texts, pa.scalar(None, pa.string()))
     bad = len(texts) - (pc.sum(suits).as_py() or 0)
     try:
-        return texts.cast(wanted), bad
+        values = texts.cast(wanted)
     except pa.ArrowInvalid:
-        values = [_one(text, wanted) for text in texts]
-        lost = sum(value is None for value in values) - texts.null_count
-        return pa.array(values, wanted), bad + lost
+        values = pa.array([_one(text, wanted) for text in texts], wanted)
+        bad += values.null_count - texts.null_count
+    outgrown = _outgrown(texts, values)
+    if pc.any(outgrown).as_py():
+        values = pc.if_else(outgrown, pa.scalar(None, wanted), values)
+    return values, bad + (pc.sum(outgrown).as_py() or 0)
 
 
 def _suits(form: _Form, texts: pa.Array) -> bool:
-    if not pc.all(form.matches(texts)).as_py():
-        return False
-    return _EXTRA.get(form.type, _casts)(texts, form.type)
+    return pc.all(form.matches(texts)).as_py() and _casts(texts, form.type)
 
 
 def _casts(texts: pa.Array, wanted: pa.DataType) -> bool:
     try:
-        texts.cast(wanted)
+        values = texts.cast(wanted)
     except pa.ArrowInvalid:
         return False
-    return True
+    return not pc.any(_outgrown(texts, values)).as_py()
 
 
-def _has_few_digits(texts: pa.Array, wanted: pa.DataType) -> bool:
-    digits = pc.utf8_length(pc.replace_substring_regex(texts, _NO_DIGITS, ""))
-    return pc.max(digits).as_py() <= _DOUBLE_DIGITS and _casts(texts, wanted)
-
-
-_EXTRA: dict[pa.DataType, Callable[[pa.Array, pa.DataType], bool]] = {
-    pa.float64(): _has_few_digits,
-}
+def _outgrown(texts: pa.Array, values: pa.Array) -> pa.Array:
+    """Tell which numbers a double has as infinity or zero only; empty if there are none."""
+    if not pa.types.is_floating(values.type):
+        return _NONE
+    at_an_end = pc.fill_null(pc.or_(pc.is_inf(values), pc.equal(values, 0.0)), False)
+    if pc.all(pc.match_substring_regex(texts.filter(at_an_end), _INFINITE_OR_ZERO)).as_py():
+        return _NONE
+    return pc.and_not(at_an_end, pc.match_substring_regex(texts, _INFINITE_OR_ZERO))
 
 
 def _one(text: pa.Scalar, wanted: pa.DataType) -> object:
