@@ -4,6 +4,7 @@ Either may die; the other lets a new one join and export the same snapshot again
 snapshots in one job).
 """
 
+import queue
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from staging.sources.source import Holder
 
 ACTOR_NAME = "snapshot-holders"
 _ACTOR_SECONDS = 10.0
+_ALIVE_SECONDS = 10.0
 _ON_THE_HEAD = {"node:__internal_head__": 0.001}
 """The head is never drained; a worker node would take its holders along."""
 _log = structlog.get_logger(__name__)
@@ -28,7 +30,8 @@ _log = structlog.get_logger(__name__)
 class HolderBook:
     """Open holders by job, in one process; safe to use from several threads.
 
-    The lock is never held while a source is asked: one that is silent delays its own jobs only.
+    The lock is never held while a source is asked: one that is silent delays other sources' jobs
+    only where its own have all the threads.
     """
 
     def __init__(self) -> None:
@@ -41,7 +44,7 @@ class HolderBook:
         Without exports a new snapshot is taken.  Raises SnapshotLost if none of them lives.
         """
         held = self._holders.get(job_id)
-        if held is not None and held.export in exports and held.is_alive():
+        if held is not None and held.export in exports and _is_alive(held):
             return held.export
         opened = source_for(connection).hold(exports)
         if opened is None:
@@ -68,6 +71,16 @@ class HolderBook:
         """Give the jobs whose snapshots are held here, with the exports of these."""
         with self._lock:
             return {job_id: held.export for job_id, held in self._holders.items()}
+
+
+def _is_alive(held: Holder) -> bool:
+    """Ask the holder, for a while only: a server that was stopped answers never."""
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(held.is_alive()), daemon=True).start()
+    try:
+        return answers.get(timeout=_ALIVE_SECONDS)
+    except queue.Empty:
+        return False
 
 
 class SnapshotHolders:
@@ -103,9 +116,10 @@ class SnapshotHolders:
     def keep(
         self, job_id: str, connection: Connection, exports: tuple[str, ...]
     ) -> tuple[str, ...]:
-        """Replace the holders that were lost by joining the other; give the living exports.
+        """Replace the holders that were lost by joining the other; give the exports, ours first.
 
-        Raises SnapshotLost if none lives.  Without a cluster the snapshot has one holder only.
+        Raises SnapshotLost if none lives.  While the actor does not answer, its last export stays:
+        it may live, and who joins skips a dead one.
         """
         own = self._book.hold(job_id, connection, exports)
         try:
@@ -114,7 +128,7 @@ class SnapshotHolders:
                 other: str = ray.get(joined, timeout=_ACTOR_SECONDS)
         except (ClusterUnavailable, ray.exceptions.RayError, SourceError) as lost:
             _log.warning("second_holder_missing", job_id=job_id, error=type(lost).__name__)
-            return (own,)
+            return (own, *exports[1:])
         return (own, other)
 
     def release(self, job_id: str) -> None:

@@ -6,6 +6,7 @@ They run in every worker; each round is idempotent, so two workers do no harm.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -25,7 +26,11 @@ from workflows.parts import Parts
 _RECONCILE_SECONDS = 2.0
 _QUIET = timedelta(seconds=4)
 """A job whose workflow has not acted on a change for so long is woken, or started."""
-_WAKE_AGAIN_SECONDS = 30.0
+_WAKE_AGAIN_SECONDS, _WAKE_LONGEST_SECONDS = 30.0, 600.0
+"""A job is woken again after the first, and after twice as long each time, up to the second: each
+time is four events of the 51,200 that a history takes, and a step may last for weeks."""
+_TRY_AGAIN_SECONDS = 5.0
+"""When a job that could not be woken is tried again: soon after an outage of Temporal is over."""
 _SNAPSHOT_SECONDS = 10.0
 _JANITOR_LONGEST_SECONDS = 300.0
 _JANITOR_RESTS = 9.0
@@ -35,29 +40,52 @@ _GARBAGE_PAGE = 1_000
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """When a job is woken next, and how long it was left alone before."""
+
+    at: float = 0.0
+    pause: float = _WAKE_AGAIN_SECONDS / 2
+
+
 class Reconciler:
     """Starts or wakes the workflow of each job that should move and does not."""
 
-    def __init__(self, parts: Parts, client: Client) -> None:
+    def __init__(
+        self, parts: Parts, client: Client, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._parts = parts
         self._client = client
-        self._woken: dict[str, float] = {}
+        self._clock = clock
+        self._turns: dict[str, _Turn] = {}
 
     async def round(self) -> None:
-        """Wake every unsettled job, each at most once in a while."""
+        """Wake every unsettled job, each at most once in a while.
+
+        One that Temporal refuses is in no other's way.  Raises the last RPCError when all have
+        had their turn.
+        """
         unsettled = await asyncio.to_thread(
             self._parts.catalog.unsettled_jobs,
             now=now(),
             quiet=_QUIET,
             purge_grace=self._parts.purge_grace,
         )
-        self._woken = {job: at for job, at in self._woken.items() if job in set(unsettled)}
-        for job_id in unsettled:
-            if time.monotonic() - self._woken.get(job_id, -_WAKE_AGAIN_SECONDS) >= (
-                _WAKE_AGAIN_SECONDS
-            ):
+        self._turns = {job_id: self._turns.get(job_id, _Turn()) for job_id in unsettled}
+        failed: RPCError | None = None
+        for job_id, turn in self._turns.items():
+            if turn.at > self._clock():
+                continue
+            try:
                 await self._wake(job_id)
-                self._woken[job_id] = time.monotonic()
+                turn.pause = min(_WAKE_LONGEST_SECONDS, 2 * turn.pause)
+                turn.at = self._clock() + turn.pause
+            except RPCError as refused:
+                _log.warning("job_not_woken", job_id=job_id, status=refused.status.name)
+                turn.at = self._clock() + _TRY_AGAIN_SECONDS
+                failed = refused
+        if failed is not None:
+            raise failed
 
     async def _wake(self, job_id: str) -> None:
         await self._client.start_workflow(
