@@ -1,5 +1,6 @@
 """The supervisor as a process of its own: `python -m staging.local OPTIONS`."""
 
+import contextlib
 import sys
 from datetime import UTC, datetime
 
@@ -10,8 +11,9 @@ from staging.settings import settings
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # a full disk must not end the thread that tells of it
+        sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from staging.catalog import Catalog
@@ -14,14 +15,13 @@ from staging.core.autoscale import (
     readers,
     wanted_nodes,
 )
-from staging.core.errors import StagingError
 from staging.core.nodes import Node, Scaling, scaling
 from staging.local.autoscale_orders import (
     AutoscaleReport,
     read_limits,
     write_autoscale_report,
 )
-from staging.local.errors import ClusterBusy
+from staging.local.errors import ClusterBusy, in_a_line
 from staging.local.layout import Layout
 from staging.local.node_orders import turn
 from staging.sources.connections import Connections
@@ -67,17 +67,19 @@ class Autoscaler:
         while not self._stopping.wait(_ROUND_SECONDS):
             try:
                 self._take_a_round()
-            except StagingError as failed:
-                self._complain(failed.detail)
-            except OSError as refused:
-                self._complain(str(refused))
+            except Exception as failed:  # noqa: BLE001  # the edge of a thread: the next round may do
+                self._complain(in_a_line(failed))
 
     def _take_a_round(self) -> None:
         limits = read_limits(self._folder)
         if limits is None:
             self._rest()
             return
-        self._provider.pending()  # a provider may have steps of earlier orders to take
+        try:
+            with turn(self._folder, 0, lambda _: None):
+                self._provider.pending()  # a provider may have steps of earlier orders to take
+        except ClusterBusy:
+            return
         nodes = self._nodes()
         staying = sum(each.stays for each in nodes)
         budgets = {each.name: each.max_connections for each in self._connections.all()}
@@ -153,9 +155,13 @@ class Autoscaler:
 
     def _complain(self, why: str) -> None:
         last = self._reported or AutoscaleReport(0, 0, 0)
+        told = replace(last, why=why)
         if last.why != why:
             self._say(f"autoscale  {why}")
-        self._report(AutoscaleReport(last.readers, last.nodes, last.wanted, why))
+        try:
+            self._report(told)
+        except OSError:  # it is said at least
+            self._reported = told
 
     def _report(self, told: AutoscaleReport) -> None:
         if told != self._reported:

@@ -55,7 +55,10 @@ class Board:
     def _write(self, run: Run) -> None:
         if run != self._run:
             self._run = run
-            write_run(self._folder, run)
+            try:
+                write_run(self._folder, run)
+            except OSError as refused:  # a full disk, say; the parts live on, and so must we
+                self._say(f"the state of the stack is not written: {refused}")
 
 
 def _line(part: PartStatus, why: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from staging.local import guard
+from staging.local.errors import StackTimedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,18 @@ class Child:
         return self.guard.poll()
 
     def stop(self, *, timeout_seconds: float = 30.0) -> None:
-        """Stop the program with its signal, kill it after its grace; return when it is gone."""
+        """Stop the program with its signal, kill it after its grace; return when it is gone.
+
+        Raises StackTimedOut if it is not gone by then.
+        """
         if self.guard.poll() is None:
             self.guard.terminate()
-        self.wait(timeout_seconds)
+        try:
+            self.wait(timeout_seconds)
+        except subprocess.TimeoutExpired as late:
+            raise StackTimedOut(
+                f"the program of pid {self.pid} did not end in {timeout_seconds:g} s"
+            ) from late
 
     def wait(self, timeout_seconds: float | None = None) -> int:
         """Wait for the end; the exit status is the shell's (128 + signal)."""

@@ -3,6 +3,13 @@
 from staging.core.errors import InvalidValue, NotFound, StagingError, StateConflict, Unavailable
 
 
+def in_a_line(failure: Exception) -> str:
+    """Say why something failed; a failure that nobody foresaw is named by its kind, too."""
+    why = next(iter(str(failure).splitlines()), "")
+    foreseen = isinstance(failure, StagingError | OSError)
+    return why if foreseen else f"{type(failure).__name__}: {why}"
+
+
 class StackError(StagingError):
     """The embedded stack could not do it."""
 

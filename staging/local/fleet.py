@@ -11,6 +11,7 @@ import psutil
 from staging.core.errors import ClusterUnavailable
 from staging.core.nodes import NodeState
 from staging.local.child import start
+from staging.local.errors import in_a_line
 from staging.local.layout import Layout
 from staging.local.local_node import LocalNode, node_program
 from staging.local.node_orders import Order, Orders, read_orders, write_orders
@@ -85,8 +86,8 @@ class Fleet:
         while not self._stopping.wait(_TURN_SECONDS):
             try:
                 self._take_a_turn()
-            except OSError as refused:  # a full disk, say; the next turn may have room
-                self._say(f"the nodes are not looked after: {refused}")
+            except Exception as failed:  # noqa: BLE001  # the edge of a thread: the next turn may do
+                self._say(f"the nodes are not looked after: {in_a_line(failed)}")
                 self._stopping.wait(_LOOK_SECONDS)
 
     def _take_a_turn(self) -> None:

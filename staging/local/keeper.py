@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from staging.core.errors import StagingError
 from staging.local.board import Board
 from staging.local.child import Child, start
-from staging.local.errors import PartFailed, PartTimedOut
+from staging.local.errors import PartFailed, PartTimedOut, in_a_line
 from staging.local.layout import Layout
 from staging.local.orphans import end_orphans
 from staging.local.parts import Part
@@ -62,7 +62,7 @@ class Keeper:
                     return
         failures = 0
         while not self.stopping.is_set():
-            lived = self._live()
+            lived = self._lived()
             if self.stopping.is_set() or (self.part.is_step and self.is_ready.is_set()):
                 return
             is_healthy = lived.ready_seconds >= self.layout.settings.restart_reset_seconds
@@ -73,6 +73,12 @@ class Keeper:
             else:
                 self._report(PartState.RESTARTING, why=lived.why)
                 self.stopping.wait(_BACKOFF_SECONDS * 2 ** (failures - 1))
+
+    def _lived(self) -> "Life":
+        try:
+            return self._live()
+        except Exception as failed:  # noqa: BLE001  # the edge of a thread: it may live next time
+            return Life(why=in_a_line(failed))
 
     def _live(self) -> "Life":
         """Run the part once, from its start to its end."""

@@ -58,6 +58,19 @@ def test_a_fleet_that_cannot_write_says_so_and_goes_on_when_it_can(folder, fleet
     assert read_report(folder) == NodeReport()
 
 
+def test_a_fleet_goes_on_after_a_failure_that_nobody_foresaw(folder, fleet):
+    one, said, has_spoken = fleet
+    one.start()
+    until(folder.nodes_file.exists)
+
+    folder.orders_file.write_text("{")
+    assert has_spoken.wait(60)
+    assert said[0].startswith("the nodes are not looked after: JSONDecodeError: Expecting")
+
+    write_orders(folder, Orders(1, (Order("node-1", 1),)))
+    until(lambda: read_report(folder).of("node-1"))
+
+
 def test_a_new_life_of_the_stack_begins_without_the_nodes_of_the_last(folder, fleet):
     write_orders(folder, Orders(4, (Order("node-4", 1),)))
 

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from staging.local.child import Program, start
+from staging.local.errors import StackTimedOut
 from tests.integration.machine import is_alive
 
 FAMILY = """
@@ -128,6 +130,8 @@ def test_a_program_that_ignores_its_signal_is_killed_after_its_grace(tmp_path):
     while "deaf" not in (tmp_path / "log").read_text():
         time.sleep(0.02)
 
+    with pytest.raises(StackTimedOut, match=rf"pid {child.pid} did not end in 0.01 s"):
+        child.stop(timeout_seconds=0.01)
     child.stop()
 
     assert child.poll() == 128 + signal.SIGKILL

@@ -110,6 +110,34 @@ def test_a_part_that_never_answers_is_given_up_after_its_deadline(layout, keep):
     ]
 
 
+def test_a_failure_that_nobody_foresaw_ends_one_life_of_the_part_and_not_its_keeper(layout, keep):
+    def fails(_: Layout) -> None:
+        raise KeyError("port")
+
+    kept = keep(part("import time; time.sleep(600)", fails))
+
+    assert kept.has_failed.wait(60)
+
+    log = layout.folder.log("api")
+    assert kept.states == ["starting", "restarting"] * 3 + ["starting", "failed"]
+    assert kept.failures[0].detail == f"api failed 4 times: KeyError: 'port'; see {log}"
+
+
+def test_a_part_lives_on_when_its_state_cannot_be_written(layout, keep):
+    def blocks_the_file(_: Layout) -> None:
+        layout.folder.run_file.unlink()
+        layout.folder.run_file.mkdir()
+
+    kept = keep(part("import time; time.sleep(600)", blocks_the_file))
+
+    assert kept.keeper.is_ready.wait(60)
+    while kept.state is not PartState.READY:
+        time.sleep(0.02)
+    assert kept.states[:2] == ["starting", "the"]
+    assert kept.lines[1].startswith("the state of the stack is not written: [Errno 21]")
+    assert kept.keeper.child.poll() is None
+
+
 def test_health_wipes_out_earlier_failures(keep):
     kept = keep(part("import time; time.sleep(2.5)"))
 
