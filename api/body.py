@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from email.message import Message
 from typing import Any, NoReturn
 
@@ -133,7 +133,11 @@ def _exact_float(text: str) -> float | _Inexact:
     if len(text) > _MAX_NUMBER_LENGTH:
         return _TOO_LONG
     number = float(text)
-    return number if Decimal(repr(number)) == Decimal(text) else _NO_DOUBLE
+    try:
+        is_exact = Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:  # the exponent is beyond what decimals can have
+        is_exact = False
+    return number if is_exact else _NO_DOUBLE
 
 
 def _refuse_constant(name: str) -> NoReturn:

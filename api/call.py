@@ -5,7 +5,9 @@ from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Request
 
+from api.models.headers import header_text
 from api.orchestration import wake
+from api.origin import check_origin
 from api.query_string import check_given_once
 from api.wiring import Wiring
 from staging.core.contracts import Signal
@@ -34,8 +36,9 @@ class Call:
 async def receive_call(request: Request, background: BackgroundTasks) -> Call:
     """Read the identity headers and see that nothing that counts is given twice.
 
-    Raises BadIdentity, BadRequest, InvalidValue.
+    Raises ForeignOrigin, BadIdentity, BadRequest, InvalidValue.
     """
+    check_origin(request)
     identity = read_identity(
         _only(request, "X-Org-ID", BadIdentity), _only(request, "X-User-ID", BadIdentity)
     )
@@ -49,15 +52,7 @@ def _only(request: Request, name: str, refusal: type[BadRequest]) -> str | None:
     given = [value for key, value in request.headers.raw if key.lower() == raw]
     if len(given) > 1:
         raise refusal(f"{name} is given twice; give it once")
-    return _decoded(given[0]) if given else None
-
-
-def _decoded(value: bytes) -> str:
-    """Read a header as UTF-8, or as the Latin-1 that HTTP began with (RFC 9110, section 5.5)."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+    return header_text(given[0]) if given else None
 
 
 ThisCall = Annotated[Call, Depends(receive_call)]

@@ -2,6 +2,7 @@
 
 StagingError
 ├── BadRequest          NotJson
+├── ForeignOrigin
 ├── NotFound            UnknownPath
 ├── MethodNotAllowed
 ├── RangeNotSatisfiable
@@ -25,12 +26,20 @@ from staging.core.errors import (
 )
 
 RETRY_AFTER_SECONDS = 5
+MAX_FIELD_ERRORS = 32
+"""How many invalid places one problem names."""
 
 
 class NotJson(BadRequest):
     """The body is not JSON in UTF-8."""
 
     code = "not_json"
+
+
+class ForeignOrigin(StagingError):
+    """A page of another host may change nothing here; the Origin header names that host."""
+
+    code = "foreign_origin"
 
 
 class UnknownPath(NotFound):
@@ -79,6 +88,7 @@ class NotReady(Unavailable):
 STATUS_OF: Mapping[type[StagingError], int] = {
     StagingError: 500,
     BadRequest: 400,
+    ForeignOrigin: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     StateConflict: 409,
@@ -117,7 +127,8 @@ def headers_of(error: StagingError) -> dict[str, str]:
 def extensions_of(error: StagingError) -> dict[str, Any]:
     """Give the members that a failure adds to its problem."""
     if isinstance(error, InvalidValue) and error.errors:
-        return {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]}
+        named = error.errors[:MAX_FIELD_ERRORS]
+        return {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in named]}
     if isinstance(error, StateConflict):
         return {"current_state": str(error.current_state), "allowed": list(error.allowed)}
     if isinstance(error, Gone):

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from api.etags import etag, is_known
 from api.models.queries import JobQuery
-from api.reading import job_answer
+from api.reading import check_page, job_answer
 from api.watching import JobKey
 from api.wiring import Wiring
+from staging.core.errors import BadRequest
 
 
 async def news_answer(
@@ -25,6 +26,7 @@ async def news_answer(
     answer: it is the same for all of an organisation.
     Raises UnknownJob, BadPageToken, BadRequest, CatalogUnavailable.
     """
+    await _check_page(parts, job, query)
     revision = await parts.watch.revision(
         job, unlike=seen, seconds=query.wait_seconds, leaving=leaving
     )
@@ -35,6 +37,16 @@ async def news_answer(
         (job, revision, page), lambda: job_answer(parts, parts.catalog.job(*job), query)
     )
     return Response(made.body, headers=dict(made.headers))
+
+
+async def _check_page(parts: Wiring, job: JobKey, query: JobQuery) -> None:
+    """Refuse before any 304 what a 200 would not be for (RFC 9110, section 13.2.1)."""
+    try:
+        check_page(parts, job, query)
+    except BadRequest:
+        # Of a job that is not there, that is what is said.
+        await parts.watch.revision(job, unlike=None, seconds=0)
+        raise
 
 
 async def left(request: Request) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from api.errors import (
     BodyTooLarge,
+    ForeignOrigin,
     NotJson,
     NotReady,
     RangeNotSatisfiable,
@@ -45,10 +46,12 @@ def _at(kind: type[InvalidValue], pointer: str, detail: str) -> InvalidValue:
 _NO_JOB = UnknownJob(f"there is no job {JOB_ID}")
 _NO_CHUNK = UnknownChunk(f"job {JOB_ID} has no chunk {CHUNK_ID}")
 _BODY = (NotJson(), UnsupportedMediaType())
+_FOREIGN = ForeignOrigin()
 _GONE = Gone(f"chunk 0 of job {JOB_ID} is gone: the job is expired", reason="expired")
 _BAD_PAGE = _at(InvalidValue, "#/query/page_size", "Input should be less than or equal to 200")
 _BOTH = BadRequest("give page_token or since_index, not both")
 _NO_PARAMETER = _at(InvalidValue, "#/query/colour", "the operation takes no such parameter")
+_STEERED = (_FOREIGN, _NO_JOB, _NO_PARAMETER)
 _BAD_LINK = _at(InvalidValue, "#/query/url_ttl_seconds", "Input should be at least 1")
 _COMMON = (BadIdentity(), BodyTooLarge(), StagingError(), CatalogUnavailable())
 _OF_THE_ROOT = (BodyTooLarge(), StagingError())
@@ -62,6 +65,7 @@ def _conflict(state: str, action: str, allowed: Sequence[str]) -> StateConflict:
 _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
     "create_job": (
         *_BODY,
+        _FOREIGN,
         _at(InvalidValue, "#/options/ttl_seconds", "Input should be greater than or equal to 1"),
         _at(
             UnknownConnection,
@@ -81,6 +85,7 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
     "read_job": (BadPageToken(), _BOTH, _NO_JOB, _BAD_PAGE, StorageError()),
     "amend_job": (
         *_BODY,
+        _FOREIGN,
         _NO_JOB,
         _NO_PARAMETER,
         _at(InvalidValue, "#/ttl_seconds", "Input should be greater than or equal to 1"),
@@ -97,9 +102,9 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
         _at(InvalidValue, "#/header/Last-Event-ID", "String should match pattern"),
         StorageError(),
     ),
-    "cancel_job": (_NO_JOB, _NO_PARAMETER),
-    "pause_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "pause", ("cancel", "ack"))),
-    "resume_job": (_NO_JOB, _NO_PARAMETER, _conflict("staged", "resume", ("cancel", "ack"))),
+    "cancel_job": _STEERED,
+    "pause_job": (*_STEERED, _conflict("staged", "pause", ("cancel", "ack"))),
+    "resume_job": (*_STEERED, _conflict("staged", "resume", ("cancel", "ack"))),
     "read_manifest": (
         _NO_JOB,
         _NO_PARAMETER,
@@ -123,6 +128,7 @@ _PROBLEMS: Mapping[str, Sequence[StagingError]] = {
     ),
     "acknowledge_chunk": (
         *_BODY,
+        _FOREIGN,
         _NO_JOB,
         _NO_CHUNK,
         _GONE,

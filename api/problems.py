@@ -11,11 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
-from api.errors import ERROR_OF_STATUS, extensions_of, headers_of, status_of
+from api.errors import ERROR_OF_STATUS, MAX_FIELD_ERRORS, extensions_of, headers_of, status_of
 from staging.core.errors import FieldError, InvalidValue, StagingError
 
 PROBLEM_JSON = "application/problem+json"
-_MAX_FIELD_ERRORS = 32
 _FRAGMENT_SAFE = "~!$&'()*+,;=:@?._-"
 _KEY_MARK = "[key]"
 """How pydantic says that a member's name is wrong, not its value."""
@@ -67,15 +66,19 @@ def request_id_of(scope: Scope) -> str:
 
 
 def pointer(places: Sequence[str | int]) -> str:
-    """Write a place in a body as an RFC 6901 pointer in its URI fragment form."""
+    r"""Write a place in a body as an RFC 6901 pointer in its URI fragment form.
+
+    Half of a surrogate pair, which UTF-8 does not have, stands there as JSON writes it, `\ud800`.
+    """
     escaped = (str(place).replace("~", "~0").replace("/", "~1") for place in places)
-    return "#" + "".join("/" + quote(place, safe=_FRAGMENT_SAFE) for place in escaped)
+    quoted = (quote(place, _FRAGMENT_SAFE, errors="backslashreplace") for place in escaped)
+    return "#" + "".join("/" + place for place in quoted)
 
 
 def invalid_request(found: Sequence[FieldError]) -> InvalidValue:
     """Give the refusal of a request with invalid places; its text names the first ones."""
     summary = "; ".join(f"{each.pointer}: {each.detail}" for each in found[:3])
-    return InvalidValue(f"the request is not valid: {summary}", found[:_MAX_FIELD_ERRORS])
+    return InvalidValue(f"the request is not valid: {summary}", found)
 
 
 async def _answer_staging(request: Request, error: Exception) -> JSONResponse:
@@ -97,7 +100,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = [_field_error(each) for each in error.errors()[:_MAX_FIELD_ERRORS]]
+    found = [_field_error(each) for each in error.errors()[:MAX_FIELD_ERRORS]]
     return problem(invalid_request(found), request.scope)
 
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from api.etags import etag
 from api.manifest import manifest_json
 from api.models.queries import ChunksQuery, JobsQuery
+from api.watching import JobKey
 from api.wiring import Wiring
 from staging.core.chunks import Chunk
 from staging.core.errors import BadRequest, NotSealed
@@ -44,7 +45,7 @@ def chunk_page(parts: Wiring, job: Job, query: ChunksQuery) -> dict[str, Any]:
 
     Raises BadPageToken, BadRequest.
     """
-    listing = f"chunks {job.org_id} {job.job_id}"
+    listing = _listing(job.org_id, job.job_id)
     page = _slice(parts, listing, query)
     published = job.progress.chunks_published
     limit = min(page.limit, published - page.since_index)
@@ -54,6 +55,11 @@ def chunk_page(parts: Wiring, job: Job, query: ChunksQuery) -> dict[str, Any]:
         "chunks": parts.handout.page(job, found, parts.now()),
         "next_page_token": parts.tokens.make(listing, str(end)) if end < published else None,
     }
+
+
+def check_page(parts: Wiring, job: JobKey, query: ChunksQuery) -> None:
+    """Raise BadPageToken or BadRequest if the query names no page of the job's chunks."""
+    _slice(parts, _listing(*job), query)
 
 
 def job_page(parts: Wiring, org_id: int, query: JobsQuery) -> dict[str, Any]:
@@ -85,6 +91,10 @@ def sealed_manifest(parts: Wiring, job: Job) -> dict[str, Any]:
     while len(chunks) < job.progress.chunks_published:
         chunks += _chunks(parts, job, _Slice(len(chunks), _MANIFEST_PAGE))
     return manifest_json(job, chunks)
+
+
+def _listing(org_id: int, job_id: str) -> str:
+    return f"chunks {org_id} {job_id}"
 
 
 def _slice(parts: Wiring, listing: str, query: ChunksQuery) -> _Slice:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from staging.core.errors import InvalidValue, Unavailable
 from staging.sources.connections import Connection, Connections
+
+_log = structlog.get_logger(__name__)
 
 
 def connection_named(registry: Connections, org_id: int, name: str) -> Connection:
@@ -28,3 +32,6 @@ def _readable() -> Iterator[None]:
             raise
         # Without a pointer into the request it is the registry that is wrong.
         raise Unavailable(wrong.detail) from wrong
+    except Unavailable as away:
+        _log.warning("registry_unreadable", error=str(away.__cause__))
+        raise

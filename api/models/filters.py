@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from api.models.text import Name
+from api.models.text import Name, check_text
 from staging.core.source_spec import OPERATORS, Filter
 
 _NO_VALUE = frozenset({"is_null", "not_null"})
@@ -85,16 +85,7 @@ def _scalar(op: str, value: Any) -> Any:
     if not isinstance(value, str | int | float):
         raise ValueError(f"{op} takes a string, a number, true or false")
     if isinstance(value, str):
-        _check_text(op, value)
+        check_text(value)
     elif op == "like":
         raise ValueError("like takes a string")
     return value
-
-
-def _check_text(op: str, text: str) -> None:
-    try:
-        is_text = "\0" not in text.encode().decode()
-    except UnicodeEncodeError:
-        is_text = False
-    if not is_text:
-        raise ValueError(f"{op} takes text without NUL and without half a surrogate pair")

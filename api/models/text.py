@@ -18,6 +18,16 @@ _DIGITS = re.compile("[0-9]{1,19}", re.ASCII)
 _SCALAR = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}]}
 
 
+def check_text(given: str) -> None:
+    """Raise ValueError for what JSON can write and no source, catalog or answer can hold."""
+    try:
+        is_text = "\0" not in given.encode().decode()
+    except UnicodeEncodeError:
+        is_text = False
+    if not is_text:
+        raise ValueError("must be text without NUL and without half a surrogate pair")
+
+
 def _digits(given: Any) -> Any:
     """Take a whole number from a query only as plain digits."""
     if isinstance(given, str) and not _DIGITS.fullmatch(given):
@@ -33,6 +43,8 @@ def _integral(given: Any) -> Any:
 def _scalar(given: Any) -> Any:
     if not isinstance(given, str | int | float | None):
         raise ValueError("must be a string, a number, true, false or null")
+    if isinstance(given, str):
+        check_text(given)
     return given
 
 

@@ -12,6 +12,7 @@ from api.call import ThisCall
 from api.event_text import EVENT_ID, EVENT_SCHEMA, EVENT_STREAM, Seen
 from api.following import events_answer
 from api.models.answers import JobAnswer, JobPageAnswer, ManifestAnswer, NodesAnswer
+from api.models.headers import HeaderText
 from api.models.queries import JobQuery, JobsQuery
 from api.models.requests import AmendBody, JobBody
 from api.polling import left, news_answer
@@ -26,7 +27,7 @@ ALREADY: dict[int | str, dict[str, Any]] = {
 }
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Still that revision."}}
 IdempotencyKeyHeader = Annotated[
-    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255), HeaderText
 ]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 LastEventId = Annotated[

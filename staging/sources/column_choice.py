@@ -7,27 +7,33 @@ from staging.core.source_spec import SourceSpec
 from staging.sources.nearest import nearest_names
 
 _COLUMNS = "#/source/columns"
+_MOST_SUGGESTED_FOR = 8
 
 
 def choose_columns(spec: SourceSpec, known: Sequence[str]) -> tuple[str, ...]:
     """Give the columns to read, in the order asked for; all of them unless some are named.
 
-    Raises UnknownColumn with the nearest names, also for the columns of filters; InvalidValue for
-    an empty or repeating list; SourceUnsupported if the source's own names repeat or there are
-    none.
+    Raises UnknownColumn, also for the columns of filters, with the nearest names to the first few;
+    InvalidValue for an empty or repeating list; SourceUnsupported if the source's own names repeat
+    or there are none.
     """
     _check_known(known)
     _check_asked(spec.columns)
     asked = [(f"{_COLUMNS}/{i}", name) for i, name in enumerate(spec.columns or ())]
     asked += [(f"#/source/filters/{i}/column", each.column) for i, each in enumerate(spec.filters)]
+    there = frozenset(known)
+    missing = [(pointer, name) for pointer, name in asked if name not in there]
     errors = [
-        FieldError(pointer, f"there is no column {name!r}{nearest_names(name, known)}")
-        for pointer, name in asked
-        if name not in known
+        FieldError(pointer, _unknown(name, known if i < _MOST_SUGGESTED_FOR else ()))
+        for i, (pointer, name) in enumerate(missing)
     ]
     if errors:
         raise UnknownColumn(errors[0].detail, errors)
     return tuple(spec.columns or known)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    return f"there is no column {name!r}{nearest_names(name, known)}"
 
 
 def _check_known(known: Sequence[str]) -> None:
@@ -52,4 +58,9 @@ def _check_asked(columns: Sequence[str] | None) -> None:
 
 def _repeated(names: Sequence[str]) -> int:
     """Give the index of the first name that stands earlier too; 0 if none does."""
-    return next((i for i, name in enumerate(names) if name in names[:i]), 0)
+    earlier: set[str] = set()
+    for i, name in enumerate(names):
+        if name in earlier:
+            return i
+        earlier.add(name)
+    return 0

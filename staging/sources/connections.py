@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from staging.core.errors import FieldError, InvalidValue, UnknownConnection
+from staging.core.errors import FieldError, InvalidValue, Unavailable, UnknownConnection
 from staging.sources.connection import Connection, parse_connection
 from staging.sources.nearest import nearest_names
 
@@ -35,7 +35,8 @@ class _Registry:
 class Connections:
     """The connections of one file; a missing file has none.  Safe for threads.
 
-    One invalid connection does not hide the others: only asking for it raises.
+    One invalid connection does not hide the others: only asking for it raises.  Every method
+    raises InvalidValue without a pointer if the file is no TOML, Unavailable if it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,6 +86,8 @@ def _version(path: Path) -> _Version | None:
         found = path.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unreadable(path) from error
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
@@ -104,7 +107,11 @@ def _read(path: Path, version: _Version | None) -> _Registry:
 
 
 def connection_tables(path: Path) -> Mapping[str, Any]:
-    """Read the file's entries, unchecked; raises InvalidValue if it is no TOML."""
+    """Read the file's entries, unchecked.
+
+    Raises InvalidValue if it is no TOML, FileNotFoundError, and Unavailable if it is there and
+    cannot be read.
+    """
     try:
         tables = tomllib.loads(path.read_text()).get("connections", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
@@ -112,6 +119,14 @@ def connection_tables(path: Path) -> Mapping[str, Any]:
         where = f" ({place[0]})" if place else ""
         detail = f"{path.name} is not valid TOML{where}; no connection can be used"
         raise InvalidValue(detail) from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(path) from error
     if not isinstance(tables, dict):
         raise InvalidValue(f"{path.name}: connections must be a table")
     return tables
+
+
+def _unreadable(path: Path) -> Unavailable:
+    return Unavailable(f"{path.name} cannot be read; no connection can be used")

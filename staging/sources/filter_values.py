@@ -20,6 +20,8 @@ from staging.core.source_spec import OPERATORS, SourceSpec
 NULL_TESTS = frozenset({"is_null", "not_null"})
 LISTS = frozenset({"in", "not_in"})
 _MOST_VALUES = 10_000
+_MOST_DIGITS = 400
+"""Of a decimal written out, before or after its point: a short exponent can mean a gigabyte."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -29,7 +31,7 @@ class ValueKind(Enum):
     BOOLEAN = "true or false"
     INTEGER = "a whole number"
     FLOAT = "a number"
-    DECIMAL = "a number, or a text that is one"
+    DECIMAL = f"a number of at most {_MOST_DIGITS} digits, or a text that is one"
     TEXT = "a text"
     DATE = "a date, YYYY-MM-DD"
     TIMESTAMP = "a time without offset, YYYY-MM-DDTHH:MM:SS"
@@ -139,8 +141,10 @@ def _float(value: Any) -> float:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError
-    found = Decimal(value if isinstance(value, int) else str(value).strip())
-    if not found.is_finite():
+    text = str(value).strip()
+    found = Decimal(text)
+    is_short = len(text) <= _MOST_DIGITS and abs(found.adjusted()) < _MOST_DIGITS
+    if not (found.is_finite() and is_short):
         raise TypeError
     return found
 

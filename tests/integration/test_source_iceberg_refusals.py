@@ -332,6 +332,16 @@ def test_an_unknown_table_is_answered_with_the_nearest_names(lake):
     assert staged(lake, '"shop.eu"."orders"').table.num_rows == 3
 
 
+@pytest.mark.parametrize("path", ["x" * 256, f"{'x' * 256}/t", f"{'x' * 256}.metadata.json"])
+def test_a_name_that_no_file_can_have_is_an_unknown_table(lake, path):
+    lake.create("shop.t", numbers(0, 3))
+
+    with pytest.raises(UnknownTable) as raised:
+        by_path(lake, path)
+
+    assert [each.pointer for each in raised.value.errors] == ["#/source/path"]
+
+
 def test_a_connection_has_tables_with_a_catalog_and_paths_without(lake):
     lake.create("shop.t", numbers(0, 3))
     refused = {

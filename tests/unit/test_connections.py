@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from staging.core.errors import FieldError, InvalidValue, SourceAuth, UnknownConnection
+from staging.core.errors import (
+    FieldError,
+    InvalidValue,
+    SourceAuth,
+    Unavailable,
+    UnknownConnection,
+)
 from staging.sources.connection import FIELDS, Connection
 from staging.sources.connections import Connections
 from staging.sources.s3_prefix import S3Prefix
@@ -307,6 +313,17 @@ def test_a_file_that_is_not_toml_is_said_to_be_so_without_its_text(tmp_path):
     assert raised.value.detail == (
         "connections.toml is not valid TOML (at line 1, column 12); no connection can be used"
     )
+
+
+@pytest.mark.parametrize("place", ["connections.toml", "connections.toml/beneath.toml"])
+def test_a_file_that_cannot_be_read_is_away_and_its_place_is_not_told(tmp_path, place):
+    (tmp_path / "connections.toml").mkdir()
+    (tmp_path / "connections.toml" / "beneath.toml").mkdir()
+
+    with pytest.raises(Unavailable) as raised:
+        Connections(tmp_path / place).list(1)
+
+    assert raised.value.detail == f"{Path(place).name} cannot be read; no connection can be used"
 
 
 def test_a_password_is_read_from_the_environment_when_it_is_resolved(tmp_path, monkeypatch):

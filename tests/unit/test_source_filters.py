@@ -30,6 +30,8 @@ def checked(column: str, op: str, value: object) -> object:
         ("float", 1, 1.0),
         ("decimal", 0.1, Decimal("0.1")),
         ("decimal", "12.340", Decimal("12.340")),
+        ("decimal", 5e-324, Decimal("5e-324")),
+        ("decimal", 10**399, Decimal(10**399)),
         ("text", "a'b;--", "a'b;--"),
         ("date", "2020-02-29", datetime.date(2020, 2, 29)),
         ("timestamp", "2020-02-29T01:02:03.5", datetime.datetime(2020, 2, 29, 1, 2, 3, 500_000)),  # noqa: DTZ001 - has no zone
@@ -59,6 +61,10 @@ def test_a_value_of_the_column_s_type_is_read(column, given, expected):
         ("float", "<", "1"),
         ("decimal", "<", "NaN"),
         ("decimal", "<", "one"),
+        ("decimal", "<", "1e5000000"),
+        ("decimal", "<", "-1e-5000000"),
+        ("decimal", "<", "0e5000000"),
+        ("decimal", "<", "9" * 401),
         ("text", "=", 1),
         ("text", "=", "nul\0"),
         ("text", "=", "\ud800"),
@@ -143,6 +149,16 @@ def test_unknown_columns_are_named_with_the_nearest_ones_filters_too():
             "#/source/filters/0/column", "there is no column 'quantitiy'; nearest: quantity"
         ),
     )
+
+
+def test_the_nearest_names_are_looked_for_for_the_first_unknown_columns_alone():
+    asked = spec(columns=tuple(f"quantity{n}" for n in range(10)))
+
+    with pytest.raises(UnknownColumn) as raised:
+        choose_columns(asked, ["price", "quantity"])
+
+    near = [each.detail.endswith("; nearest: quantity") for each in raised.value.errors]
+    assert near == [True] * 8 + [False] * 2
 
 
 @pytest.mark.parametrize(("columns", "pointer"), [((), ""), (("a", "b", "a"), "/2")])

@@ -1,5 +1,6 @@
 """Find the files that a job names, inside the connection's root and nowhere else."""
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -31,7 +32,7 @@ def folder_of(connection: Connection) -> Path:
 
     Raises SourceUnavailable if it is not there.
     """
-    if not isinstance(connection.root, Path) or not connection.root.is_dir():
+    if not isinstance(connection.root, Path) or not os.path.isdir(connection.root):
         raise SourceUnavailable(f"the root of connection {connection.name} is not a folder")
     return connection.root
 

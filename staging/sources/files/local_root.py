@@ -1,6 +1,7 @@
 """A folder as a root: links are followed inside of it, never out of it."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from staging.core.errors import SourceChanged, SourceUnavailable
+from staging.core.errors import SourceAuth, SourceChanged, SourceUnavailable
 from staging.sources.files.pins import FilePin, pin_file
 from staging.sources.files.root import WILD, changed, is_shown, refused_path
 
@@ -48,7 +49,7 @@ class LocalRoot:
     def has_folder(self, path: str) -> bool:
         """Tell whether there is such a folder."""
         self.check()
-        return self.check_inside(path).is_dir()
+        return _is_folder(self.check_inside(path))
 
     def is_taken(self, path: str) -> bool:
         """Tell whether anything has that name, a link to elsewhere too."""
@@ -75,31 +76,43 @@ class LocalRoot:
 
     def check(self) -> None:
         """Raise SourceUnavailable if the folder is not there."""
-        if not self.folder.is_dir():
+        if not os.path.isdir(self.folder):
             raise SourceUnavailable(f"the root of connection {self.connection} is not a folder")
 
     def check_inside(self, path: str) -> Path:
         """Give the place of a path; raises InvalidValue if a link leads out of the root."""
         place = self.folder / path
-        if not place.resolve().is_relative_to(self.folder.resolve()):
+        # As resolve, but that a link that leads to itself is no error.
+        if not Path(os.path.realpath(place)).is_relative_to(self.folder.resolve()):
             raise refused_path("leads outside of the connection's root")
         return place
 
     def _names(self, asked: str, suffixes: Sequence[str]) -> Iterator[str]:
         place = self.folder / asked
-        if place.is_dir():
+        if _is_folder(place):
             yield from self._below(self.check_inside(asked), suffixes)
         elif os.path.lexists(place):
             yield asked
         elif WILD & set(asked):
-            for found in self.folder.glob(asked):
+            for found in self._matching(asked):
                 name = found.relative_to(self.folder).as_posix()
                 if name != "." and not is_shown(name):
                     continue
-                if found.is_dir() and not found.is_symlink():
+                if _is_folder(found) and not found.is_symlink():
                     yield from self._below(found, suffixes)
                 else:
                     yield name
+
+    def _matching(self, pattern: str) -> Iterator[Path]:
+        """Give what a glob means; raises InvalidValue if it is none."""
+        try:
+            yield from self.folder.glob(pattern)
+        except ValueError as wrong:
+            raise refused_path(
+                "has `**` beside other characters; it is a part by itself"
+            ) from wrong
+        except OSError as wrong:
+            raise refused_path("has a part that no file can have as its name") from wrong
 
     def _below(self, folder: Path, suffixes: Sequence[str]) -> Iterator[str]:
         for place, folders, files in os.walk(folder):
@@ -119,3 +132,13 @@ class LocalRoot:
     def _check_pin(self, pin: FilePin) -> None:
         if self.pin(pin.path) != pin:
             raise changed(pin)
+
+
+def _is_folder(place: Path) -> bool:
+    """Tell whether a folder is there, links followed; raises SourceAuth if it may not be seen."""
+    try:
+        return stat.S_ISDIR(place.stat().st_mode)
+    except PermissionError as error:
+        raise SourceAuth(f"the service may not read {place.name!r}") from error
+    except OSError:
+        return False

@@ -69,7 +69,7 @@ def _of_path(root: Path, path: str) -> str:
     if not place.is_relative_to(root.resolve()):
         detail = "the path leads outside of the connection's root"
         raise InvalidValue(detail, [FieldError("#/source/path", detail)])
-    if path.endswith(_SUFFIX) and place.is_file():
+    if path.endswith(_SUFFIX) and os.path.isfile(place):
         return str(place)
     numbers = _numbered(place / _FOLDER)
     if not numbers:
@@ -85,7 +85,11 @@ def _of_path(root: Path, path: str) -> str:
 
 
 def _numbered(folder: Path) -> Mapping[str, int]:
-    names = os.listdir(folder) if folder.is_dir() else []
+    """Give the numbers of the metadata files; none of a folder that cannot be listed."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        names = []
     return {name: int(found[1]) for name in names if (found := _NUMBERED.fullmatch(name))}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from staging.core.jobs import JobState
-from tests.contract.api.service import problem_of
+from tests.contract.api.service import problem_of, without_links
 from tests.contract.catalog_steps import job_in
 
 S = JobState
@@ -14,11 +14,6 @@ def ask(service, job_id, action):
     if action == "cancel":
         return service.delete(f"/jobs/{job_id}")
     return service.post(f"/jobs/{job_id}/{action}")
-
-
-def without_links(job):
-    """The job as it is shown; each second signs other links."""
-    return job | {"chunks": [chunk | {"url": None} for chunk in job["chunks"]]}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """POST /jobs: what is accepted and what is refused."""
 
+import json
 import threading
 import time
 
@@ -9,6 +10,8 @@ from api import source_check
 from staging.core.ids import is_uuid
 from tests.contract.api.service import APP, pointers, problem_of
 
+DOWN = {"connection": "host_down", "table": "anything"}
+"""A source of which nothing is known before the job is there."""
 DEFAULTS = {
     "chunk_target_bytes": 67108864,
     "compression": "zstd",
@@ -240,10 +243,43 @@ def test_a_member_of_another_form_is_pointed_at(service, change, pointer):
     assert pointers(service.post("/jobs", json={"source": APP} | change)) == [pointer]
 
 
-def test_half_a_surrogate_pair_is_no_text(service):
-    body = b'{"source": {"connection": "app", "table": "users"}, "name": "\\ud800"}'
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"name": "\ud800"}, "#/name"),
+        ({"labels": {"run": "\ud800"}}, "#/labels/run"),
+        ({"options": {"consumers": ["\ud800"]}}, "#/options/consumers/0"),
+        ({"options": {"compression": "\ud800"}}, "#/options/compression"),
+        ({"source": {"connection": "\ud800", "table": "t"}}, "#/source/connection"),
+        ({"source": {"connection": "app", "table": "\ud800"}}, "#/source/table"),
+        ({"source": {"connection": "app", "path": "\ud800"}}, "#/source/path"),
+        ({"source": {"connection": "app", "query": "\ud800"}}, "#/source/query"),
+        ({"source": DOWN | {"columns": ["\ud800"]}}, "#/source/columns/0"),
+        ({"source": DOWN | {"partition_by": "\ud800"}}, "#/source/partition_by"),
+        ({"source": {"connection": "?", "table": "t", "version": "\ud800"}}, "#/source/version"),
+        (
+            {"source": DOWN | {"incremental": {"column": "\ud800"}}},
+            "#/source/incremental/column",
+        ),
+        (
+            {"source": DOWN | {"incremental": {"column": "id", "after": "\udfff"}}},
+            "#/source/incremental/after",
+        ),
+        (
+            {"source": DOWN | {"filters": [{"column": "\ud800", "op": "is_null"}]}},
+            "#/source/filters/0/column",
+        ),
+        (
+            {"source": DOWN | {"filters": [{"column": "a", "op": "in", "value": ["\ud800"]}]}},
+            "#/source/filters/0/value",
+        ),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(service, change, pointer):
+    body = json.dumps({"source": DOWN} | change)
 
-    assert pointers(service.client.post("/api/v1/staging/jobs", content=body)) == ["#/name"]
+    assert pointers(service.post("/jobs", content=body)) == [pointer]
+    assert service.get("/jobs").json()["jobs"] == []
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"7", b'"x"'])
@@ -282,6 +318,14 @@ def test_what_the_source_does_not_have_is_pointed_at_with_the_nearest_names(
     assert pointers(answer) == [pointer]
     assert nearest in answer.json()["errors"][0]["detail"]
     assert service.get("/jobs").json()["jobs"] == []
+
+
+def test_a_problem_names_no_more_places_than_a_reader_looks_at(service):
+    columns = [f"id{n}" for n in range(1000)]
+
+    answer = service.post("/jobs", json={"source": APP | {"columns": columns}})
+
+    assert pointers(answer) == [f"#/source/columns/{n}" for n in range(32)]
 
 
 def test_a_connection_of_another_organisation_is_unknown_and_never_named(service):

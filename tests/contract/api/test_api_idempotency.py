@@ -73,6 +73,16 @@ def test_a_key_out_of_range_is_pointed_at(service, key):
     assert pointers(answer) == ["#/header/Idempotency-Key"]
 
 
+@pytest.mark.parametrize(("length", "status"), [(255, 202), (256, 422)])
+def test_a_key_is_as_long_as_its_characters_are_many(service, length, status):
+    headers = [(b"Idempotency-Key", ("ü" * length).encode())]
+
+    answers = [service.post("/jobs", json={"source": APP}, headers=headers) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [status] * 2
+    assert len(service.get("/jobs").json()["jobs"]) == (status == 202)
+
+
 def test_a_key_given_twice_is_a_bad_request(service):
     headers = [("Idempotency-Key", "run 12"), ("Idempotency-Key", "run 13")]
 

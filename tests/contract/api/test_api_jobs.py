@@ -8,7 +8,7 @@ import pytest
 
 from staging.core.contracts import FailureReport
 from staging.core.jobs import JobDraft, JobState
-from tests.contract.api.service import problem_of
+from tests.contract.api.service import problem_of, without_links
 from tests.contract.catalog_steps import (
     COLUMNS,
     FINGERPRINT,
@@ -158,7 +158,8 @@ def test_chunks_go_on_from_an_index(service):
 
     def page(**query):
         body = service.get(path, params=query).json()
-        assert body["chunks"] == service.get(f"{path}/chunks", params=query).json()["chunks"]
+        alone = service.get(f"{path}/chunks", params=query).json()
+        assert without_links(body)["chunks"] == without_links(alone)["chunks"]
         return [chunk["chunk_index"] for chunk in body["chunks"]], body["next_page_token"]
 
     assert page() == ([0, 1, 2, 3, 4], None)
@@ -207,6 +208,28 @@ def test_a_known_revision_is_not_sent_again(service, form):
     assert (same.status_code, same.content) == (304, b"")
     assert same.headers["etag"] == f'W/"{job.revision}"'
     assert other.status_code == 200
+
+
+@pytest.mark.parametrize("form", ['W/"{}"', "*"])
+@pytest.mark.parametrize("wait_seconds", [0, 50])
+def test_a_page_that_cannot_be_given_is_refused_though_the_revision_is_known(
+    service, form, wait_seconds
+):
+    job = job_in(service.catalog, JobState.STAGED)
+    path, known = f"/jobs/{job.job_id}", {"If-None-Match": form.format(job.revision)}
+    token = service.get(path, params={"page_size": 1}).json()["next_page_token"]
+    wrong = {"page_token": "AAAA"}, {"page_token": token, "since_index": 0}
+
+    answers = [
+        service.get(path, params=each | {"wait_seconds": wait_seconds}, headers=known)
+        for each in wrong
+    ]
+
+    assert [problem_of(answer) for answer in answers] == [
+        (400, "bad_page_token"),
+        (400, "bad_request"),
+    ]
+    assert service.get(path, params={"page_token": token}, headers=known).status_code == 304
 
 
 def test_news_are_sent_as_soon_as_there_are_any(service):

@@ -91,7 +91,10 @@ def test_a_body_that_is_not_json_is_a_bad_request(service, body):
     assert problem_of(answer) == (400, "not_json")
 
 
-@pytest.mark.parametrize("number", ["0.12345678901234567890123", "1e999", "9" * 500])
+@pytest.mark.parametrize(
+    "number",
+    ["0.12345678901234567890123", "1e999", f"1e{10**18}", f"1e-{10**18}", f"1e{10**30}", "9" * 500],
+)
 def test_a_number_that_would_be_rounded_is_pointed_at(service, number):
     body = f'{{"name": {number}, "labels": {{"a/b": [7, 0.5, {number}]}}}}'
 
@@ -174,12 +177,17 @@ def test_a_catalog_that_is_down_is_unavailable_and_says_when_to_come_back(folder
 
 
 def test_a_registry_that_cannot_be_read_is_our_fault(service):
-    (service.folder / "connections.toml").write_text("[connections")
+    file = service.folder / "connections.toml"
     body = {"source": {"connection": "app", "table": "users"}}
 
+    file.write_text("[connections")
     answers = [service.get("/connections"), service.post("/jobs", json=body)]
+    file.unlink()
+    file.mkdir()
+    answers += [service.get("/connections"), service.post("/jobs", json=body)]
 
-    assert [problem_of(answer) for answer in answers] == [(503, "unavailable")] * 2
+    assert [problem_of(answer) for answer in answers] == [(503, "unavailable")] * 4
+    assert str(service.folder) not in "".join(answer.text for answer in answers)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +264,22 @@ def test_the_first_line_of_a_refusal_names_the_place(service):
 
     assert pointers(answer) == ["#/a~1b~0c%20d"]
     assert "#/a~1b~0c%20d" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (r'{"\ud800": 1e999}', "#/%5Cud800"),
+        (r'{"labels": {"\udfff/": [1e999]}}', "#/labels/%5Cudfff~1/0"),
+        (r'{"source": {"connection": "app", "table": "users"}, "\ud800": 1}', "#"),
+        (r'{"source": {"connection": "app", "table": "users", "\ud800": 1}}', "#/source"),
+    ],
+)
+def test_half_a_surrogate_pair_in_a_name_is_pointed_at(service, body, pointer):
+    answer = service.client.post(JOBS, content=body.encode())
+
+    assert problem_of(answer) == (422, "invalid_value")
+    assert pointers(answer) == [pointer]
 
 
 def test_an_answer_has_a_length_and_json_in_utf_8(service):
