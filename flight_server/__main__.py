@@ -15,7 +15,7 @@ from flight_server.service import FlightService
 from flight_server.wiring import build
 from staging.exposition import MetricsPortTaken, show_metrics
 from staging.logs import configure_logging, log_crashes
-from staging.settings import InsecureBind, MissingTicketKey, settings
+from staging.settings import InsecureBind, MissingTicketKey, settings, url_host
 from staging.signals import heard_signals
 from staging.tracing import TracingMissing, start_tracing
 
@@ -36,7 +36,7 @@ def main() -> int:
     log_crashes()
     try:
         check_isolation()
-        listen = f"{chosen.flight_scheme}://{chosen.listen_host}:{chosen.flight_port}"
+        listen = f"{chosen.flight_scheme}://{url_host(chosen.listen_host)}:{chosen.flight_port}"
         tls = tls_options(chosen)
         wiring = build(chosen)
         start_tracing("flight", chosen.trace_endpoint)

@@ -52,12 +52,13 @@ def acknowledge(call: Call) -> bytes:
     body = read_object(call.body)
     check_known(body, _ACK_FIELDS)
     chunk_id = body.get("chunk_id")
+    consumer = text_field(body, "consumer")
     is_index = isinstance(chunk_id, int) and not isinstance(chunk_id, bool)
     ack = call.wiring.catalog.acknowledge_chunk(
         call.identity.org_id,
         required_text(body, "job_id"),
         str(chunk_id) if is_index else required_text(body, "chunk_id"),
-        consumer=text_field(body, "consumer") or "default",
+        consumer="default" if consumer is None else consumer,
         sha256=text_field(body, "sha256"),
         now=call.now,
     )

@@ -43,6 +43,9 @@ class SchemaRefused(OSError):
 
 
 REFUSALS = (NotFound, Invalid, Unimplemented, flight.FlightError)
+_MOST_BYTES = 1_000
+"""Of a text, which may repeat what the caller gave: gRPC drops a status over 8 KiB, where each byte
+that is not ASCII takes three."""
 INTERNAL = "internal: the Flight server failed; its log says why"
 
 STATUSES: Mapping[type[Exception], type[Exception]] = {
@@ -63,7 +66,7 @@ def refusal(error: errors.StagingError) -> Exception:
     """Give the Flight exception of an error of the tree; its text is the code and the detail."""
     for kind in type(error).__mro__:
         if kind in STATUSES:
-            return STATUSES[kind](f"{error.code}: {_text(error)}")
+            return STATUSES[kind](_cut(f"{error.code}: {_text(error)}"))
     _log.error("flight.internal", code=error.code, exc_info=error)
     return _internal()
 
@@ -81,6 +84,11 @@ def _text(error: errors.StagingError) -> str:
     if not isinstance(error, errors.InvalidValue) or not error.errors:
         return error.detail
     return "; ".join(f"{each.pointer}: {each.detail}" for each in error.errors)
+
+
+def _cut(text: str) -> str:
+    cut = text.encode()[:_MOST_BYTES].decode(errors="ignore")
+    return text if cut == text else f"{cut} …"
 
 
 def guarded(

@@ -220,9 +220,8 @@ class Settings(BaseSettings):
     @property
     def effective_flight_location(self) -> str:
         """The location that Flight endpoints advertise."""
-        return (
-            self.flight_public_location or f"{self.flight_scheme}://{self.host}:{self.flight_port}"
-        )
+        own = f"{self.flight_scheme}://{url_host(self.host)}:{self.flight_port}"
+        return self.flight_public_location or own
 
     @property
     def flight_scheme(self) -> str:
@@ -251,6 +250,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def url_host(host: str) -> str:
+    """Write a host as URLs have it: an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 @cache

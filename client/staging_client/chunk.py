@@ -101,7 +101,8 @@ class Chunk:
     def read_flight(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the chunk by its ticket, renewing the ticket once if it is over.
 
-        Raises CertificateRefused, DataGone, IdentityRefused, ShortRead, Unavailable.
+        Raises CertificateRefused, DataGone, FlightFailed, IdentityRefused, LinkRefused, ShortRead,
+        Unavailable.
         """
         try:
             table = self._readers.tickets.read(self.view)

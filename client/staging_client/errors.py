@@ -13,6 +13,7 @@ StagingClientError
 ├── CertificateRefused
 ├── UnexpectedAnswer       not an answer of the staging service
 ├── LinkRefused
+├── FlightFailed
 ├── JobFailed              state, code, partition_id
 ├── ShortRead
 ├── ChecksumMismatch
@@ -97,6 +98,10 @@ class UnexpectedAnswer(StagingClientError):
 
 class LinkRefused(StagingClientError):
     """The object store refuses even a new link."""
+
+
+class FlightFailed(StagingClientError):
+    """The Flight server failed inside, or refuses what it should take; its log says why."""
 
 
 class JobFailed(StagingClientError):

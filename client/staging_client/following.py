@@ -71,9 +71,12 @@ def check_alive(job: JobView) -> None:
     raise JobFailed(f"job {job.job_id} is {job.state}", state=job.state, code=job.state)
 
 
-def follow(http: Transport, job_id: str, start: int) -> Iterator[Page]:
+def follow(
+    http: Transport, job_id: str, start: int, wait_seconds: int = WAIT_SECONDS
+) -> Iterator[Page | None]:
     """Give pages until the job is sealed and all its chunks were given, none left out.
 
+    None is given each time that nothing has changed for `wait_seconds`.
     Raises JobFailed, ShortRead.
     """
     index, offset, unlike = start, None, None
@@ -83,9 +86,10 @@ def follow(http: Transport, job_id: str, start: int) -> Iterator[Page]:
             job_id,
             since_index=index,
             unlike=unlike,
-            wait_seconds=WAIT_SECONDS,
+            wait_seconds=wait_seconds,
         )
         if page is None:
+            yield None
             continue
         check_alive(page.job)
         offset = _check_order(page.chunks, index, 0 if start == 0 and offset is None else offset)

@@ -12,12 +12,14 @@ from staging_client.arrow_types import schema_of
 from staging_client.chunk import Chunk, Readers
 from staging_client.errors import JobFailed, ShortRead, TimedOut
 from staging_client.following import LOST, WAIT_SECONDS, ask_page, check_alive, follow
-from staging_client.prefetching import read_ahead
+from staging_client.prefetching import Room, read_ahead
 from staging_client.routes import Routes
 from staging_client.views import JobView, Progress
 
 FINAL = frozenset({"completed", "failed", "cancelled", "expired"})
 PREFETCH_BYTES = 256 * 1024 * 1024
+_LOOK_SECONDS = 5
+"""How often who reads ahead looks whether anybody still wants it."""
 _REACHED = {"staged": frozenset({"staged", "completed"})}
 
 
@@ -117,10 +119,7 @@ class Job:
 
         Raises JobFailed, and ShortRead if the sealed job has other chunks than it promises.
         """
-        for page in follow(self._readers.http, self.job_id, start):
-            self.view = page.job
-            for each in page.chunks:
-                yield Chunk(self._readers, self.job_id, each)
+        return (each for each in self._followed(start, WAIT_SECONDS) if each is not None)
 
     def read(
         self,
@@ -136,7 +135,11 @@ class Job:
         most `prefetch_bytes` of Parquet are read ahead.  Comes back with the first chunk.
         Raises, here or while it is iterated, what `chunks` and Chunk.read_data raise.
         """
-        tables = read_ahead(self.chunks(start), Routes(columns).read, prefetch_bytes)
+        return self._read(start, columns, Room(prefetch_bytes))
+
+    def _read(self, start: int, columns: Sequence[str] | None, room: Room) -> pa.RecordBatchReader:
+        chunks = self._followed(start, _LOOK_SECONDS)
+        tables = read_ahead(chunks, Routes(columns).read, room)
         first = next(tables, None)
         if first is None:
             schema = schema_of(tuple(self.view.manifest.schema or ()))
@@ -154,10 +157,14 @@ class Job:
         self, start: int = 0, *, columns: Sequence[str] | None = None
     ) -> AsyncIterator[pa.RecordBatch]:
         """Give the record batches of `read` without holding up the event loop."""
-        reader = await asyncio.to_thread(self.read, start, columns=columns)
-        batches = iter(reader)
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            yield batch
+        room = Room(PREFETCH_BYTES)
+        try:
+            batches = iter(await asyncio.to_thread(self._read, start, columns, room))
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                yield batch
+        finally:
+            # The thread in which we were waiting, if we were cancelled, goes on until it is told.
+            room.leave()
 
     def read_links(self) -> pa.Table:
         """Read all rows by links, in the order of the chunks, waiting for those still to come.
@@ -204,6 +211,15 @@ class Job:
         body |= {} if labels is None else {"labels": dict(labels)}
         body |= {} if name is None else {"name": name}
         return self._act("PATCH", "", body)
+
+    def _followed(self, start: int, wait_seconds: int) -> Iterator[Chunk | None]:
+        """Give the chunks as `chunks` does, and None after each answer, also to a wait in vain."""
+        for page in follow(self._readers.http, self.job_id, start, wait_seconds):
+            if page is not None:
+                self.view = page.job
+                for each in page.chunks:
+                    yield Chunk(self._readers, self.job_id, each)
+            yield None
 
     def _act(self, method: str, action: str, body: Mapping[str, Any] | None = None) -> JobView:
         path = f"/jobs/{self.job_id}{action}"

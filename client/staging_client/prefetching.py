@@ -16,8 +16,8 @@ class _Left(Exception):
     """The consumer is gone."""
 
 
-class _Room:
-    """Bytes that may be on their way at once; one chunk always may."""
+class Room:
+    """Bytes that may be on their way at once; one chunk always may, until the room is left."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -26,19 +26,25 @@ class _Room:
         self._changed = threading.Condition()
 
     def take(self, byte_count: int) -> None:
-        """Wait for room; raises _Left once nobody wants more."""
+        """Wait for room; raises _Left once the room is left."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_left or self._fits(byte_count))
-            if self._is_left:
-                raise _Left
+            self.check_wanted()
             self._taken_bytes += byte_count
 
+    def check_wanted(self) -> None:
+        """Raise _Left once the room is left."""
+        if self._is_left:
+            raise _Left
+
     def give(self, byte_count: int) -> None:
+        """Give room back."""
         with self._changed:
             self._taken_bytes -= byte_count
             self._changed.notify_all()
 
     def leave(self) -> None:
+        """Say that nobody wants more; who waits for the next table then gets _Left, in a while."""
         with self._changed:
             self._is_left = True
             self._changed.notify_all()
@@ -48,18 +54,22 @@ class _Room:
 
 
 def read_ahead(
-    chunks: Iterator[Chunk], read: Callable[[Chunk], pa.Table], most_bytes: int
+    chunks: Iterator[Chunk | None], read: Callable[[Chunk], pa.Table], room: Room
 ) -> Iterator[pa.Table]:
     """Give what `read` makes of each chunk, in order, and raise what `chunks` or `read` raises.
 
-    At most `most_bytes` of Parquet, or one chunk, are read or wait to be taken.
+    As much Parquet as there is room for is read or waits to be taken.  Where `chunks`
+    give None, none has come for a while: the room may have been left meanwhile.
     """
-    room, pool = _Room(most_bytes), ThreadPoolExecutor(_READERS, thread_name_prefix="read-ahead")
+    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="read-ahead")
     found: queue.SimpleQueue[tuple[Future[pa.Table], int] | Exception | None] = queue.SimpleQueue()
 
     def feed() -> None:
         try:
             for chunk in chunks:
+                if chunk is None:
+                    room.check_wanted()
+                    continue
                 room.take(chunk.view.byte_count)
                 found.put((pool.submit(read, chunk), chunk.view.byte_count))
             found.put(None)

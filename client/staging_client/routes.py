@@ -9,6 +9,7 @@ from staging_client.chunk import Chunk
 from staging_client.errors import (
     CertificateRefused,
     ChecksumMismatch,
+    FlightFailed,
     IdentityRefused,
     LinkRefused,
     ShortRead,
@@ -22,6 +23,7 @@ _SHUT_SECONDS = 30.0
 _MAY_WORK_ELSEWHERE = (
     CertificateRefused,
     ChecksumMismatch,
+    FlightFailed,
     IdentityRefused,
     LinkRefused,
     ShortRead,
@@ -43,14 +45,22 @@ class Routes:
 
     def read(self, chunk: Chunk) -> pa.Table:
         """Read a chunk; raises DataGone and what Chunk.read_data raises."""
+        damage: ChecksumMismatch | None = None
         for name, read in _ROUTES.items():
             if self._shut_until[name] > time.monotonic():
                 continue
             try:
                 return read(chunk.with_patience(_HURRIED), self._columns)
-            except _MAY_WORK_ELSEWHERE:
+            except _MAY_WORK_ELSEWHERE as failed:
                 self._shut_until[name] = time.monotonic() + _SHUT_SECONDS
-        return chunk.read_data(self._columns)
+                damage = failed if isinstance(failed, ChecksumMismatch) else damage
+        try:
+            return chunk.read_data(self._columns)
+        except Unavailable:
+            # What is damaged in the store the service can only break off, again and again.
+            if damage is None:
+                raise
+            raise damage from None
 
 
 _ROUTES: dict[str, Callable[[Chunk, list[str] | None], pa.Table]] = {

@@ -10,14 +10,25 @@ from pyarrow import flight
 from staging_client.errors import (
     CertificateRefused,
     DataGone,
+    FlightFailed,
     IdentityRefused,
-    StagingClientError,
     UnexpectedAnswer,
 )
 from staging_client.patience import Busy, Patience
 from staging_client.views import ChunkView
 
 _GREETING_SECONDS = 5.0
+_SILENCE = [
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.ping_timeout_ms", 30_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.min_reconnect_backoff_ms", int(_GREETING_SECONDS * 1000)),
+]
+"""A server that gives nothing for 30 s while we read is asked for a sign of life, and has 30 s for
+it; then the read is over.  One that lives but gives nothing is asked again and again, and ends the
+connection itself within 3 minutes: gRPC's servers take pings without data for abuse.  The last is,
+in spite of its name, how long a lost connection may take to come back.
+"""
 _UNTRUSTED = ("handshake failed", "is not in peer certificate")
 """What gRPC says of a certificate that we refuse."""
 _CLOSED = "Socket closed"
@@ -54,7 +65,8 @@ class TicketReader:
     def read(self, chunk: ChunkView) -> pa.Table:
         """Read all rows of the chunk.
 
-        Raises TicketOver, DataGone, CertificateRefused, IdentityRefused, Unavailable.
+        Raises TicketOver, DataGone, CertificateRefused, FlightFailed, IdentityRefused,
+        Unavailable.
         """
         if not chunk.locations:
             raise UnexpectedAnswer("the service offers no Flight location")
@@ -77,7 +89,7 @@ class TicketReader:
     def _client(self, location: str) -> flight.FlightClient:
         """Connect, and wait no longer than a moment for who does not even refuse."""
         if location not in self._clients:
-            client = flight.connect(location, **self._tls)
+            client = flight.connect(location, generic_options=_SILENCE, **self._tls)
             greeting = flight.FlightCallOptions(timeout=_GREETING_SECONDS, headers=self._headers)
             client.list_actions(greeting)
             self._clients[location] = client
@@ -96,7 +108,7 @@ def _raise_for(failed: Exception, chunk: ChunkView, hint: str) -> NoReturn:
         raise CertificateRefused(detail) from failed
     if isinstance(failed, flight.FlightUnavailableError | flight.FlightTimedOutError | OSError):
         raise Busy(detail + (hint if _CLOSED in detail else "")) from failed
-    raise StagingClientError(detail) from failed
+    raise FlightFailed(detail) from failed
 
 
 def _first_sentence(failed: Exception) -> str:

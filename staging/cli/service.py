@@ -9,7 +9,7 @@ import typer
 from staging.cli.exit_codes import ExitCode, exit_code_of_problem
 from staging.local.folder import StateFolder
 from staging.local.runfile import living_run
-from staging.settings import Settings, settings
+from staging.settings import Settings, settings, url_host
 from staging_client import (
     BadAddress,
     BadCertificates,
@@ -96,4 +96,4 @@ def _reachable(host: str) -> str:
         return host
     if address.is_unspecified:
         return "127.0.0.1" if address.version == 4 else "[::1]"
-    return host if address.version == 4 else f"[{host}]"
+    return url_host(host)

@@ -13,7 +13,7 @@ from staging.local.port_choice import Ports, choose_ports
 from staging.local.ports import LOOPBACK, PortBook
 from staging.local.runfile import Run
 from staging.local.secret_files import Secrets, keep_catalog_url, load_secrets
-from staging.settings import InsecureBind, Settings
+from staging.settings import InsecureBind, Settings, url_host
 
 _LONGEST_RAY_FOLDER = 40
 """Ray adds some 60 characters to name its sockets, and a socket's path ends at 107 (unix(7))."""
@@ -91,7 +91,8 @@ class Layout:
 
     @property
     def _reachable_host(self) -> str:
-        return LOOPBACK if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104
+        host = self.settings.host
+        return LOOPBACK if host in ("0.0.0.0", "::") else url_host(host)  # noqa: S104
 
     def public_environment(self) -> dict[str, str]:
         """Return the settings of our processes that are no secrets."""

@@ -2,7 +2,6 @@
 
 import threading
 import weakref
-from collections.abc import Callable
 from types import TracebackType
 
 from staging.core.errors import TooBusy
@@ -25,7 +24,11 @@ class Slot:
     """One open stream's place, given back once, at the latest when nobody holds it any more."""
 
     def __init__(self, free: threading.BoundedSemaphore) -> None:
-        self.release: Callable[[], object] = weakref.finalize(self, free.release)
+        self._release = weakref.finalize(self, free.release)
+
+    def release(self) -> None:
+        """Give the place back; idempotent.  Who keeps this method keeps the place."""
+        self._release()
 
     def __enter__(self) -> "Slot":
         return self

@@ -64,6 +64,12 @@ def test_each_error_of_the_tree_has_its_status_and_words(error, kind, text):
     assert (isinstance(told, kind), str(told)) == (True, text)
 
 
+def test_a_text_is_cut_by_its_bytes_and_between_letters():
+    kept, cut = refusal(errors.TooBusy("é" * 495)), refusal(errors.TooBusy("é" * 496))
+
+    assert (str(kept), str(cut)) == (f"too_busy: {'é' * 495}", f"too_busy: {'é' * 495} …")
+
+
 @pytest.mark.parametrize(
     "error",
     [

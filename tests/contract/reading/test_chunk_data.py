@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,12 +18,15 @@ import uvicorn
 
 from api import streamed
 from api.app import create_app
+from api.streamed import Streams
+from api.wiring import Wiring
 from staging.core.chunks import Chunk
 from staging.local.ports import free_port
-from staging.storage.config import TRANSFER, s3_client
+from staging.storage.config import TRANSFER, StoreConfig, s3_client
+from staging.storage.slots import Slots
 from tests.contract.api.service import PREFIX, Recorder, make_wiring, problem_of
 from tests.contract.reading.servers import Server, answers, start
-from tests.contract.reading.shelf import SCHEMA, rows
+from tests.contract.reading.shelf import SCHEMA, Shelf, rows
 from tests.contract.reading.tap import Tap
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -277,26 +281,52 @@ def test_a_client_that_vanishes_frees_the_stores_connection(tapped, stage):
     assert httpx2.get(staged.url, timeout=60).content == staged.body
 
 
-def test_a_client_that_takes_nothing_is_let_go(s3, shelf, stage, monkeypatch):
-    monkeypatch.setattr(streamed, "_STALL_SECONDS", 0.5)
-    tap, port = Tap(httpx2.URL(s3.endpoint).port), free_port()
-    store = replace(s3, endpoint=f"http://127.0.0.1:{tap.port}")
-    wiring = make_wiring(shelf.catalog, shelf.folder, Recorder(), lambda: datetime.now(UTC), store)
+@contextmanager
+def served(wiring: Wiring) -> Iterator[int]:
+    """Serve the API in this process; give its port."""
+    port = free_port()
     # Without its lifespan, at whose end it would close the shelf's catalog.
     config = uvicorn.Config(create_app(wiring), port=port, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     serving = threading.Thread(target=server.run)
     serving.start()
     until(lambda: answers(port))
+    yield port
+    server.should_exit = True
+    serving.join()
+
+
+def wired(shelf: Shelf, store: StoreConfig) -> Wiring:
+    return make_wiring(shelf.catalog, shelf.folder, Recorder(), lambda: datetime.now(UTC), store)
+
+
+def test_a_client_that_takes_nothing_is_let_go(s3, shelf, stage, monkeypatch):
+    monkeypatch.setattr(streamed, "_STALL_SECONDS", 0.5)
+    tap = Tap(httpx2.URL(s3.endpoint).port)
+    store = replace(s3, endpoint=f"http://127.0.0.1:{tap.port}")
     url = httpx2.URL(stage(noise(64)).url)
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
+    with (
+        served(wired(shelf, store)) as port,
+        socket.create_connection(("127.0.0.1", port), 10) as client,
+    ):
         client.sendall(f"GET {url.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
         until(lambda: tap.open == 1)
         until(lambda: tap.open == 0)
-    server.should_exit = True
-    serving.join()
     tap.close()
+
+
+@pytest.mark.parametrize("accept", [PARQUET, ARROW])
+def test_a_stream_has_its_place_to_its_end_and_no_longer(s3, shelf, stage, accept):
+    wiring = replace(wired(shelf, s3), streams=Streams(slots=Slots(1)))
+    with served(wiring) as port:
+        url = stage(noise(64), f"http://127.0.0.1:{port}").url
+        with httpx2.stream("GET", url, headers={"Accept": accept}, timeout=60) as held:
+            refused = httpx2.get(url)
+
+        assert held.status_code == 200
+        assert problem_of(refused) == (503, "too_busy")
+        until(lambda: httpx2.get(url, timeout=60).status_code == 200)
 
 
 def test_a_store_that_breaks_off_breaks_the_answer_off(tapped, stage):

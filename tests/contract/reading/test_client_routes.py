@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import threading
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -14,13 +15,14 @@ import pytest
 
 from staging_client import (
     ChecksumMismatch,
+    Job,
     JobFailed,
     LinkRefused,
     ShortRead,
     read_described,
 )
 from staging_client.chunk import Chunk
-from staging_client.prefetching import read_ahead
+from staging_client.prefetching import Room, read_ahead
 from staging_client.routes import Routes
 from tests.contract.reading.shelf import SCHEMA, rows
 from tests.contract.reading.tap import Tap
@@ -271,7 +273,7 @@ def test_no_more_is_read_ahead_than_is_allowed(client, job_id):
         return chunk.read()
 
     sizes = [chunk.view.byte_count for chunk in client.job(job_id).chunks()]
-    tables = read_ahead(client.job(job_id).chunks(), read, sizes[0] + sizes[1])
+    tables = read_ahead(client.job(job_id).chunks(), read, Room(sizes[0] + sizes[1]))
     first = next(tables)
     time.sleep(1)
 
@@ -281,7 +283,7 @@ def test_no_more_is_read_ahead_than_is_allowed(client, job_id):
 
 
 def test_a_chunk_larger_than_what_may_be_read_ahead_is_read_alone(client, job_id):
-    tables = list(read_ahead(client.job(job_id).chunks(), Chunk.read, 1))
+    tables = list(read_ahead(client.job(job_id).chunks(), Chunk.read, Room(1)))
 
     assert pa.concat_tables(tables).equals(WHOLE)
 
@@ -293,9 +295,67 @@ def test_who_leaves_in_the_middle_stops_the_reading(client, job_id):
         begun.append(chunk.index)
         return chunk.read()
 
-    tables = read_ahead(client.job(job_id).chunks(), read, 1)
+    tables = read_ahead(client.job(job_id).chunks(), read, Room(1))
     next(tables)
     tables.close()
     time.sleep(0.5)
 
     assert begun == [0]
+
+
+@pytest.fixture
+def stalled(client, shelf) -> Iterator[Job]:
+    """A job whose second chunk does not come."""
+    job_id = shelf.draft()
+    shelf.plan(job_id, 2)
+    shelf.publish(job_id, TABLES[0])
+    job = client.job(job_id)
+    yield job
+    job.cancel()
+
+
+def reading_ahead() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith("read-ahead")}
+
+
+def ends_soon(before: set[threading.Thread]) -> bool:
+    """Tell whether what began to read ahead since then ends, though the job stands still."""
+    deadline = time.monotonic() + 30
+    while reading_ahead() - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not reading_ahead() - before
+
+
+def test_who_drops_the_reader_of_a_stalled_job_ends_its_reading(stalled):
+    before = reading_ahead()
+    reader = stalled.read()
+    assert reader.read_next_batch().num_rows > 0
+    assert reading_ahead() - before
+
+    del reader
+
+    assert ends_soon(before)
+
+
+@pytest.mark.parametrize("start", [0, 1], ids=["after a chunk", "before the first"])
+def test_who_stops_waiting_for_a_stalled_job_gets_his_event_loop_back(stalled, start):
+    before, rows_read = reading_ahead(), 0
+
+    async def read() -> None:
+        nonlocal rows_read
+        async for batch in stalled.read_async(start):
+            rows_read += batch.num_rows
+
+    async def read_a_while() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(read(), 3)
+
+    thread = threading.Thread(target=asyncio.run, args=(read_a_while(),))
+    thread.start()
+    thread.join(30)
+    is_back = not thread.is_alive()
+    is_over = ends_soon(before)
+    stalled.cancel()
+    thread.join()
+
+    assert (is_back, is_over, rows_read) == (True, True, 0 if start else TABLES[0].num_rows)

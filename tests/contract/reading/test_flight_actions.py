@@ -70,6 +70,7 @@ def test_an_ack_is_that_of_the_api_and_the_last_one_completes_the_job(reader, sh
     [
         ({"sha256": "0" * 64}, "checksum_mismatch"),
         ({"consumer": "nobody"}, "undeclared_consumer"),
+        ({"consumer": ""}, "undeclared_consumer"),
         ({"consumer": 1}, "#/consumer"),
         ({"chunk_id": True}, "#/chunk_id"),
         ({"chunk_id": None}, "#/chunk_id"),

@@ -1,6 +1,7 @@
 """What fails while Flight streams: the stream ends whole, or with a clear error."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from pyarrow import flight
 
 from staging.local.ports import free_port
+from staging_client import ChecksumMismatch, FlightFailed, tickets
 from staging_client.chunk import Chunk
 from staging_client.routes import Routes
 from tests.contract.reading.servers import Server, answers, start
@@ -217,6 +219,63 @@ def test_our_client_reads_by_link_what_flight_breaks_off_in_mid_stream(led, clie
 
     assert pa.concat_tables(tables).equals(BIG)
     assert led.flight.given_bytes >= BIG.nbytes // 4
+
+
+@pytest.fixture
+def soon_suspicious(monkeypatch) -> None:
+    """Ask a silent Flight server for a sign of life after 1 s, and wait 1 s for it."""
+    short = {"grpc.keepalive_time_ms": 1000, "grpc.http2.ping_timeout_ms": 1000}
+    monkeypatch.setattr(tickets, "_SILENCE", [*(dict(tickets._SILENCE) | short).items()])
+
+
+def test_our_client_reads_by_link_what_flight_falls_silent_over_in_mid_stream(
+    led, client, shelf, soon_suspicious
+):
+    [chunk] = client.job(shelf.stage(BIG)).chunks()
+    led.flight.hold_after = BIG.nbytes // 4
+
+    assert Routes().read(led.lead(chunk)).equals(BIG)
+    assert led.flight.connections >= 1
+
+
+def test_our_client_reads_by_link_what_a_stopped_flight_server_does_not_begin(
+    led, client, shelf, soon_suspicious
+):
+    tables = [rows(0, 3000), rows(3000, 3000)]
+    first, second = client.job(shelf.stage(*tables)).chunks()
+    assert led.lead(first).read_flight().equals(tables[0])
+    led.server.process.send_signal(signal.SIGSTOP)
+    try:
+        assert Routes().read(led.lead(second)).equals(tables[1])
+    finally:
+        led.server.process.send_signal(signal.SIGCONT)
+
+
+def test_our_client_reads_by_link_what_flight_fails_inside_over(
+    environment, client, shelf, tmp_path
+):
+    job_id, port = shelf.stage(NUMBERS), free_port()
+    own = {"STAGING_FLIGHT_PORT": str(port), "STAGING_FLIGHT_CACHE_DIR": str(tmp_path / "cache")}
+    keys = {"AWS_SECRET_ACCESS_KEY": "not what the store knows"}
+    server = start("flight_server", {**environment, **own, **keys}, tmp_path / "log")
+    server.until(lambda: answers(port))
+    [chunk] = client.job(job_id).chunks()
+    chunk.view = replace(chunk.view, locations=(f"grpc://127.0.0.1:{port}",))
+
+    with pytest.raises(FlightFailed, match="internal"):
+        chunk.read_flight()
+    assert Routes().read(chunk).equals(NUMBERS)
+    server.stop()
+
+
+def test_our_client_finds_an_object_damaged_by_whatever_way_it_reads(impatient, shelf):
+    [chunk] = impatient.job(shelf.stage(NUMBERS)).chunks()
+    stored = shelf.catalog.chunk(1, chunk.job_id, "0")
+    shelf.store.delete([stored.key])
+    shelf.put(stored.key, flipped(parquet(NUMBERS)))
+
+    with pytest.raises(ChecksumMismatch):
+        Routes().read(chunk)
 
 
 def test_our_client_waits_for_a_free_stream(led, client, shelf):

@@ -2,23 +2,31 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pytest
 from pyarrow import flight
 
 from staging.local.ports import free_port
-from staging.settings import is_loopback
+from staging.settings import Settings, is_loopback
 from tests.contract.reading.servers import ROOT, answers, start
 from tests.contract.reading.shelf import rows
 
 SMALL = rows(0, 100)
 BIG = pa.concat_tables([rows(0, 50_000)] * 24).combine_chunks()
 """Larger than what gRPC buffers for a reader that does not read."""
+HOSTS = [
+    host
+    for host, kind in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6))
+    if any(each.family == kind for each in psutil.net_if_addrs()["lo"])
+]
+"""The loopbacks of this machine: not every one has IPv6."""
 
 
 @pytest.fixture
@@ -91,6 +99,32 @@ def test_a_process_that_is_not_set_up_says_why_and_ends(environment, changed, sa
 def test_loopback_is_told_from_other_addresses():
     assert [is_loopback(host) for host in ("127.0.0.1", "::1", "127.9.9.9")] == [True] * 3
     assert [is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "host")] == [False] * 4
+
+
+def test_an_ipv6_host_is_in_brackets_in_what_flight_advertises():
+    chosen = [Settings(host=host, flight_port=8815) for host in ("::1", "127.0.0.1", "name")]
+
+    assert [each.effective_flight_location for each in chosen] == [
+        "grpc://[::1]:8815",
+        "grpc://127.0.0.1:8815",
+        "grpc://name:8815",
+    ]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_server_is_reached_where_it_says_it_is(environment, shelf, tmp_path, host):
+    job_id, port = shelf.stage(SMALL), free_port()
+    own = {
+        "STAGING_HOST": host,
+        "STAGING_FLIGHT_PORT": str(port),
+        "STAGING_FLIGHT_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
+    server.until(lambda: "flight.serving" in server.log.read_text())
+    chosen = Settings(host=host, flight_port=port)
+    with flight.connect(chosen.effective_flight_location) as client:
+        assert client.do_get(ticket_of(client, job_id)).read_all().equals(SMALL)
+    server.stop()
 
 
 def test_the_server_loads_none_of_what_cannot_share_its_process():

@@ -289,6 +289,27 @@ def test_an_object_that_was_changed_is_not_handed_out_and_nothing_is_said(reader
     _says_nothing(str(refused.value))
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "語", "😀"])
+def test_a_long_text_of_the_caller_is_not_repeated_whole(reader, job_id, letter):
+    long = letter * 20_000
+    ack = {"job_id": job_id, "chunk_id": "0", "consumer": long}
+    wanted = json.dumps({"job_id": job_id, "columns": [long]})
+    calls = {
+        "not_found: there is no job": lambda: reader.get_flight_info(path(long)),
+        "not_found": lambda: reader.get_flight_info(path(job_id, long)),
+        "undeclared_consumer": lambda: act(reader, "ack", ack),
+        "invalid_value: #/": lambda: act(reader, "ack", ack | {long: 1}),
+        "invalid_value: there is no action": lambda: act(reader, long, {}),
+        "unknown_column: #/columns": lambda: reader.get_flight_info(
+            flight.FlightDescriptor.for_command(wanted)
+        ),
+    }
+    for said, call in calls.items():
+        with pytest.raises((pa.ArrowKeyError, pa.ArrowInvalid), match=f"^{said}") as refused:
+            call()
+        assert len(str(refused.value)) < 1_200
+
+
 def test_no_refusal_shows_the_servers_code(reader, shelf, good):
     calls = [
         lambda: reader.get_flight_info(path(uuid.uuid4())),
