@@ -41,7 +41,8 @@ class Parts:
     def release(self, job_id: str) -> None:
         """Let the job's snapshot go, if it has one and does not need it any more.
 
-        What a crash leaves open between the two steps is closed by the SnapshotSweeper.
+        Its two sessions count against the budget no more while they are closed, and what a crash
+        leaves open between the two steps is closed by the SnapshotSweeper.
         """
         job = self.catalog.job_by_id(job_id)
         is_released = self.catalog.release_snapshot(job_id, now=now())

@@ -58,7 +58,7 @@ def on(
         typer.Option(
             min=0, help="Want a CPU only for so many MiB of Parquet that are left; 0: for any."
         ),
-    ] = _DEFAULTS.bytes_per_cpu,
+    ] = _DEFAULTS.bytes_per_cpu // _MIB,
     deadline: Deadline = 300,
     yes: Yes = False,
     as_json: AsJson = False,

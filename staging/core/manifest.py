@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 
@@ -51,16 +52,23 @@ class Snapshot:
         return cls(SnapshotClass.EXPORTED, name, exports)
 
     def to_json(self) -> dict[str, Any]:
-        """Give what the catalog stores; the contract shows `class` and `value` only."""
+        """Give what the catalog stores; the contract shows `class` and `value` only.
+
+        Names and digests are apart: workers of builds before the digests read the names.
+        """
+        parted = [each.partition("@") for each in self.exports]
         return {
             "class": self.snapshot_class.value,
             "value": self.value,
-            "exports": list(self.exports),
+            "exports": [name for name, _, _ in parted],
+            "seen": [digest for _, _, digest in parted],
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Snapshot":
-        """Read what to_json gave."""
-        return cls(
-            SnapshotClass(stored["class"]), stored.get("value"), tuple(stored.get("exports", ()))
+        """Read what to_json gave, in earlier builds too."""
+        names, seen = stored.get("exports", ()), stored.get("seen", ())
+        exports = (
+            f"{name}@{digest}" if digest else name for name, digest in zip_longest(names, seen)
         )
+        return cls(SnapshotClass(stored["class"]), stored.get("value"), tuple(exports))

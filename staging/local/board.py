@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from staging.core.errors import StagingError
@@ -19,6 +20,7 @@ class Board:
         self._run = run
         self._say = say
         self._lock = threading.Lock()
+        self._written = run
         write_run(folder, run)
 
     @property
@@ -52,13 +54,25 @@ class Board:
         """Tell whether every part is ready."""
         return all(each.state in _SETTLED for each in self.run.parts)
 
+    def rewrite(self) -> None:
+        """Write the state again if it could not be written when it changed."""
+        with self._lock:
+            if self._written is not self._run:
+                with suppress(OSError):  # said when it changed
+                    self._try_to_write()
+
     def _write(self, run: Run) -> None:
-        if run != self._run:
-            self._run = run
-            try:
-                write_run(self._folder, run)
-            except OSError as refused:  # a full disk, say; the parts live on, and so must we
-                self._say(f"the state of the stack is not written: {refused}")
+        if run == self._run:
+            return
+        self._run = run
+        try:
+            self._try_to_write()
+        except OSError as refused:  # a full disk, say; the parts live on, and so must we
+            self._say(f"the state of the stack is not written: {refused}")
+
+    def _try_to_write(self) -> None:
+        write_run(self._folder, self._run)
+        self._written = self._run
 
 
 def _line(part: PartStatus, why: str) -> str:

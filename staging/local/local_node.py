@@ -66,6 +66,7 @@ def node_program(layout: Layout, order: Order) -> Program:
         "--node-ip-address": _FIRST_ADDRESS + number,
         "--num-cpus": order.cpus,
         "--object-store-memory": _OBJECT_STORE_BYTES,
+        "--include-log-monitor": "false",
         "--min-worker-port": 0,
         "--max-worker-port": 0,
     }

@@ -81,6 +81,7 @@ def ray(layout: Layout) -> Program:
         "--num-cpus": cpus,
         "--object-store-memory": _OBJECT_STORE_BYTES,
         "--include-dashboard": "false",
+        "--include-log-monitor": "false",  # the worker does not listen to it
         "--min-worker-port": 0,
         "--max-worker-port": 0,
     }

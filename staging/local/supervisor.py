@@ -115,6 +115,7 @@ class Supervisor:
 
     def _judge(self) -> None:
         """Tell the state of the whole from the states of the parts."""
+        self.board.rewrite()
         state = self.board.run.state
         if self.failure is not None and state is StackState.STARTING:
             self.board.stack(StackState.FAILED, self.failure)

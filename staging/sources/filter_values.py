@@ -143,7 +143,7 @@ def _decimal(value: Any) -> Decimal:
         raise TypeError
     text = str(value).strip()
     found = Decimal(text)
-    is_short = len(text) <= _MOST_DIGITS and abs(found.adjusted()) < _MOST_DIGITS
+    is_short = len(found.as_tuple().digits) <= _MOST_DIGITS and abs(found.adjusted()) < _MOST_DIGITS
     if not (found.is_finite() and is_short):
         raise TypeError
     return found

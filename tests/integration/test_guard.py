@@ -126,12 +126,12 @@ def test_killing_the_guard_lets_its_starter_end_the_scattered_children(tmp_path)
 
 def test_a_program_that_ignores_its_signal_is_killed_after_its_grace(tmp_path):
     deaf = "trap '' TERM; echo deaf; while true; do sleep 0.1; done"
-    child = start(Program(["sh", "-c", deaf], tmp_path / "log", grace_seconds=0.3))
+    child = start(Program(["sh", "-c", deaf], tmp_path / "log", grace_seconds=3))
     while "deaf" not in (tmp_path / "log").read_text():
         time.sleep(0.02)
 
-    with pytest.raises(StackTimedOut, match=rf"pid {child.pid} did not end in 0.01 s"):
-        child.stop(timeout_seconds=0.01)
+    with pytest.raises(StackTimedOut, match=rf"pid {child.pid} did not end in 0.1 s"):
+        child.stop(timeout_seconds=0.1)
     child.stop()
 
     assert child.poll() == 128 + signal.SIGKILL

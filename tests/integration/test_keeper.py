@@ -18,7 +18,7 @@ from staging.local.options import UpOptions
 from staging.local.parts import Part
 from staging.local.ports import PortBook
 from staging.local.probes import NotReady
-from staging.local.runfile import PartState
+from staging.local.runfile import PartState, read_run
 from staging.local.supervisor import first_run
 from staging.settings import Settings
 
@@ -136,6 +136,10 @@ def test_a_part_lives_on_when_its_state_cannot_be_written(layout, keep):
     assert kept.states[:2] == ["starting", "the"]
     assert kept.lines[1].startswith("the state of the stack is not written: [Errno 21]")
     assert kept.keeper.child.poll() is None
+    kept.board.rewrite()
+    layout.folder.run_file.rmdir()
+    kept.board.rewrite()
+    assert read_run(layout.folder) == kept.board.run
 
 
 def test_health_wipes_out_earlier_failures(keep):

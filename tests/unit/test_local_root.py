@@ -1,5 +1,6 @@
 """What the system itself refuses to look at: names, patterns and folders."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -74,6 +75,22 @@ def test_a_file_may_have_two_stars_in_its_name(folder):
     (folder / "data" / "**.parquet").touch()
 
     assert found(folder, "data/**.parquet") == ["data/**.parquet"]
+
+
+@pytest.mark.parametrize("path", ["locked", ".", "*"])
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, path):
+    with as_nobody(), pytest.raises(SourceAuth, match="may not read 'locked'"):
+        found(folder, path)
+
+
+def test_a_disk_that_fails_is_tried_again(folder, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "it fails", str(folder / "data"))
+
+    monkeypatch.setattr(Path, "stat", fail)
+
+    with pytest.raises(SourceUnavailable, match="'data' cannot be read"):
+        found(folder, "data")
 
 
 @pytest.mark.parametrize("path", ["locked/a.parquet", "locked/x/*.parquet"])

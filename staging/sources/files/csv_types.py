@@ -104,7 +104,8 @@ def _outgrown(texts: pa.Array, values: pa.Array) -> pa.Array:
     if not pa.types.is_floating(values.type):
         return _NONE
     at_an_end = pc.fill_null(pc.or_(pc.is_inf(values), pc.equal(values, 0.0)), False)
-    if pc.all(pc.match_substring_regex(texts.filter(at_an_end), _INFINITE_OR_ZERO)).as_py():
+    told = pc.match_substring_regex(texts.filter(at_an_end), _INFINITE_OR_ZERO)
+    if pc.all(told, min_count=0).as_py():
         return _NONE
     return pc.and_not(at_an_end, pc.match_substring_regex(texts, _INFINITE_OR_ZERO))
 

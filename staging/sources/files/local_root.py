@@ -1,5 +1,6 @@
 """A folder as a root: links are followed inside of it, never out of it."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,8 @@ import pyarrow as pa
 from staging.core.errors import SourceAuth, SourceChanged, SourceUnavailable
 from staging.sources.files.pins import FilePin, pin_file
 from staging.sources.files.root import WILD, changed, is_shown, refused_path
+
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBADF})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class LocalRoot:
 
     def known(self, suffixes: Sequence[str]) -> Iterator[str]:
         """Name the files with one of the suffixes."""
-        return self._below(self.folder, suffixes)
+        return self._below(self.folder, suffixes, skip=True)
 
     def pin(self, path: str) -> FilePin | None:
         """Pin one file by its size and time of change."""
@@ -112,10 +115,12 @@ class LocalRoot:
                 "has `**` beside other characters; it is a part by itself"
             ) from wrong
         except OSError as wrong:
+            _refuse(wrong)
             raise refused_path("has a part that no file can have as its name") from wrong
 
-    def _below(self, folder: Path, suffixes: Sequence[str]) -> Iterator[str]:
-        for place, folders, files in os.walk(folder):
+    def _below(self, folder: Path, suffixes: Sequence[str], *, skip: bool = False) -> Iterator[str]:
+        """Name the files; a folder that cannot be listed is skipped, or raises as `_refuse`."""
+        for place, folders, files in os.walk(folder, onerror=None if skip else _refuse):
             folders[:] = [each for each in folders if is_shown(each)]
             for name in files:
                 if name.endswith(tuple(suffixes)) and is_shown(name):
@@ -138,7 +143,16 @@ def _is_folder(place: Path) -> bool:
     """Tell whether a folder is there, links followed; raises SourceAuth if it may not be seen."""
     try:
         return stat.S_ISDIR(place.stat().st_mode)
-    except PermissionError as error:
-        raise SourceAuth(f"the service may not read {place.name!r}") from error
-    except OSError:
+    except OSError as error:
+        _refuse(error)
         return False
+
+
+def _refuse(error: OSError) -> None:
+    """Raise what keeps from looking there; a name that nothing has, or can have, does not."""
+    if error.errno in _NOT_THERE:
+        return
+    name = Path(error.filename or "").name
+    if isinstance(error, PermissionError):
+        raise SourceAuth(f"the service may not read {name!r}") from error
+    raise SourceUnavailable(f"{name!r} cannot be read ({os.strerror(error.errno or 0)})") from error

@@ -290,10 +290,12 @@ def served(wiring: Wiring) -> Iterator[int]:
     server = uvicorn.Server(config)
     serving = threading.Thread(target=server.run)
     serving.start()
-    until(lambda: answers(port))
-    yield port
-    server.should_exit = True
-    serving.join()
+    try:
+        until(lambda: answers(port))
+        yield port
+    finally:
+        server.should_exit = True
+        serving.join()
 
 
 def wired(shelf: Shelf, store: StoreConfig) -> Wiring:

@@ -340,6 +340,7 @@ def test_who_drops_the_reader_of_a_stalled_job_ends_its_reading(stalled):
 @pytest.mark.parametrize("start", [0, 1], ids=["after a chunk", "before the first"])
 def test_who_stops_waiting_for_a_stalled_job_gets_his_event_loop_back(stalled, start):
     before, rows_read = reading_ahead(), 0
+    expected = 0 if start else TABLES[0].num_rows
 
     async def read() -> None:
         nonlocal rows_read
@@ -347,15 +348,18 @@ def test_who_stops_waiting_for_a_stalled_job_gets_his_event_loop_back(stalled, s
             rows_read += batch.num_rows
 
     async def read_a_while() -> None:
+        reading = asyncio.create_task(read())
+        while rows_read < expected and not reading.done():
+            await asyncio.sleep(0.1)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(read(), 3)
+            await asyncio.wait_for(reading, 1)
 
     thread = threading.Thread(target=asyncio.run, args=(read_a_while(),))
     thread.start()
-    thread.join(30)
+    thread.join(60)
     is_back = not thread.is_alive()
     is_over = ends_soon(before)
     stalled.cancel()
     thread.join()
 
-    assert (is_back, is_over, rows_read) == (True, True, 0 if start else TABLES[0].num_rows)
+    assert (is_back, is_over, rows_read) == (True, True, expected)

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -139,7 +140,10 @@ def test_streams_that_failed_hold_no_file_and_no_slot(led, shelf):
 
 def kept_files(pid: int) -> list[str]:
     """Name the open files that chunks were fetched or decoded into."""
-    names = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()]
+    names = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            names.append(os.readlink(link))
     return [name for name in names if "(deleted)" in name or ".part" in name]
 
 
