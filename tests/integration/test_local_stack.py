@@ -220,10 +220,10 @@ def test_logs_prints_a_part_and_follows_it(stack):
     printed = stack.staging("logs", "ray", "-n", "5")
     assert (printed.returncode, len(printed.stdout.splitlines())) == (0, 5)
 
-    words = [STAGING, "logs", "-f", "-n", "0", "supervisor"]
+    words = [STAGING, "logs", "-f", "-n", "1", "supervisor"]
     following = subprocess.Popen(words, env=stack.environment, stdout=subprocess.PIPE, text=True)
     assert following.stdout is not None
-    time.sleep(1.5)
+    assert following.stdout.readline()
     with (stack.root / "logs/supervisor.log").open("a") as log:
         log.write("a new line\n")
     assert following.stdout.readline() == "a new line\n"
