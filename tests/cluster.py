@@ -16,9 +16,15 @@ Nodes = list[dict[str, Any]]
 class Operator:
     """A person who looks after the cluster of one stack."""
 
-    def __init__(self, environment: Mapping[str, str], inside: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        inside: Sequence[str] = (),
+        log: Callable[[], str] = str,
+    ) -> None:
         self.environment = environment
         self._inside = inside
+        self._log = log
 
     def begin(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -47,7 +53,7 @@ class Operator:
     def until(self, condition: Callable[[Nodes], bool], seconds: float = 180) -> Nodes:
         deadline = time.monotonic() + seconds
         while not condition(found := self.nodes()):
-            assert time.monotonic() < deadline, found
+            assert time.monotonic() < deadline, f"{found}\n{self._log()[-8000:]}"
             time.sleep(1)  # to ask costs most of a second of a core
         return found
 

@@ -72,7 +72,9 @@ def launched(s3_port: int, postgres_port: int, database: str) -> Iterator[Launch
             head.folder / "state", settings, "--use-existing", *existing, inside=head.inside
         )
         last.callback(stack.stop)
-        operator = Operator(stack.environment, head.inside)
+        operator = Operator(
+            stack.environment, head.inside, lambda: head.read("ray/session_*/logs/monitor.*")
+        )
         yield Launched(network, head.folder / _FILE.name, stack, operator)
 
 

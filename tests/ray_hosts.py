@@ -95,9 +95,9 @@ class Host:
         self.child.stop()
 
     def read(self, path: str) -> str:
-        """Read a file of its /tmp, for a failure's message."""
+        """Read files of its /tmp, for a failure's message."""
         found = sorted(self.folder.glob(path))
-        return found[-1].read_text(errors="replace") if found else f"no {path}"
+        return "\n".join(each.read_text(errors="replace") for each in found)
 
 
 class HostNetwork:

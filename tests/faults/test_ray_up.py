@@ -1,11 +1,13 @@
 """`ray-cluster.yaml` for real: launched over SSH, read on, grown, cut off and shrunk."""
 
+import uuid
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from tests import warehouse
 from tests.e2e.service import Service
 from tests.launched import Launched, launched
 from tests.ray_hosts import missing_programs
@@ -15,7 +17,7 @@ _MISSING = missing_programs()
 if _MISSING is not None:
     pytest.skip(_MISSING, allow_module_level=True)
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +27,19 @@ def cluster(s3, postgres, dsn) -> Iterator[Launched]:
         yield one
 
 
+@pytest.fixture
+def longest_table(dsn: str) -> Iterator[warehouse.SlowTable]:
+    """A table that is read for longer than a busy machine takes to start a host: 960 s."""
+    name = f"longest_{uuid.uuid4().hex}"
+    with warehouse.slow_table(dsn, name, 3 * warehouse.SLOW_ROWS, seconds=0.4) as table:
+        yield table
+
+
 def addresses(nodes):
     return [each["address"] for each in nodes if each["state"] == "alive"]
 
 
-def test_rays_own_autoscaler_has_the_say_between_our_limits(cluster, longer_table):
+def test_rays_own_autoscaler_has_the_say_between_our_limits(cluster, longest_table):
     network, operator = cluster.network, cluster.operator
     head, host = network.address(0), network.address(1)
     operator.until(lambda nodes: addresses(nodes) == [head, host])
@@ -37,18 +47,18 @@ def test_rays_own_autoscaler_has_the_say_between_our_limits(cluster, longer_tabl
     operator.do("autoscale", "on", "--min", "1", "--max", "2", "--cool-down", "6")
     operator.until(lambda nodes: addresses(nodes) == [head])
     service = Service(cluster.stack.api_url)
-    source = {"connection": "warehouse", "table": longer_table.name}
+    source = {"connection": "warehouse", "table": longest_table.name}
     job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
     operator.until(lambda nodes: any(is_reading(each, host) for each in nodes))
     operator.do("autoscale", "off")
 
-    longer_table.hurry()
+    longest_table.hurry()
     service.until_state(job_id, "staged")
-    assert_same_rows(service.read_by_link(job_id), longer_table.rows, "id")
+    assert_same_rows(service.read_by_link(job_id), longest_table.rows, "id")
     assert addresses(operator.nodes()) == [head, host]
 
 
-def test_a_host_is_added_and_another_lost_in_mid_job_and_no_row_is(cluster, longer_table):
+def test_a_host_is_added_and_another_lost_in_mid_job_and_no_row_is(cluster, longest_table):
     network, operator = cluster.network, cluster.operator
     operator.until(lambda nodes: addresses(nodes) == [network.address(0), network.address(1)])
     adding = operator.begin("add", "--deadline", "240")
@@ -56,7 +66,7 @@ def test_a_host_is_added_and_another_lost_in_mid_job_and_no_row_is(cluster, long
     assert adding.stderr.readline() == "adds 1 node, CPUs each: 1\n"
     assert adding.stderr.readline() == "waits for 1 worker to start\n"
     service = Service(cluster.stack.api_url)
-    source = {"connection": "warehouse", "table": longer_table.name}
+    source = {"connection": "warehouse", "table": longest_table.name}
     job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
     operator.until(lambda nodes: [bool(each["partitions"]) for each in nodes[:2]] == [True] * 2)
 
@@ -66,9 +76,9 @@ def test_a_host_is_added_and_another_lost_in_mid_job_and_no_row_is(cluster, long
 
     assert adding.wait(100) == 0
     assert service.job(job_id)["state"] == "running", "the job was over too early"
-    longer_table.hurry()
+    longest_table.hurry()
     service.until_state(job_id, "staged")
-    assert_same_rows(service.read_by_link(job_id), longer_table.rows, "id")
+    assert_same_rows(service.read_by_link(job_id), longest_table.rows, "id")
     log = (cluster.stack.folder.logs / "worker.log").read_text()
     assert any("attempt_failed" in line and job_id in line for line in log.splitlines())
 

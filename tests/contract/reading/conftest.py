@@ -10,6 +10,7 @@ from staging.catalog import Catalog, migrate
 from staging.local.ports import free_port
 from staging.storage.objects import ObjectStore
 from staging_client import Patience, StagingClient
+from tests.contract.reading.narrow import connect
 from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import PURGE_GRACE, Shelf, parquet, rows
 
@@ -65,7 +66,7 @@ def location(flight_process: Server, flight_port: int) -> str:
 
 @pytest.fixture
 def reader(location: str) -> Iterator[flight.FlightClient]:
-    with flight.connect(location) as client:
+    with connect(location) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ import pytest
 from pyarrow import flight
 
 from staging.local.ports import free_port
+from tests.contract.reading.narrow import connect
 from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import Shelf, rows
 
@@ -69,7 +70,7 @@ def serve(environment, tmp_path) -> Iterator[Callable[..., Kept]]:
         log = tmp_path / f"flight-{next(numbers)}.log"
         server = start("flight_server", {**environment, **own, **settings}, log)
         server.until(lambda: answers(port))
-        started.append(Kept(server, flight.connect(f"grpc://127.0.0.1:{port}"), folder))
+        started.append(Kept(server, connect(f"grpc://127.0.0.1:{port}"), folder))
         return started[-1]
 
     yield started_with

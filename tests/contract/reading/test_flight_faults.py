@@ -18,6 +18,7 @@ from staging.local.ports import free_port
 from staging_client import ChecksumMismatch, FlightFailed, tickets
 from staging_client.chunk import Chunk
 from staging_client.routes import Routes
+from tests.contract.reading.narrow import connect
 from tests.contract.reading.servers import Server, answers, start
 from tests.contract.reading.shelf import Shelf, parquet, rows
 from tests.contract.reading.tap import Tap
@@ -36,7 +37,7 @@ class Led:
     log: Path
 
     def connect(self) -> flight.FlightClient:
-        return flight.connect(f"grpc://127.0.0.1:{self.flight.port}")
+        return connect(f"grpc://127.0.0.1:{self.flight.port}")
 
     def lead(self, chunk: Chunk) -> Chunk:
         chunk.view = replace(chunk.view, locations=(f"grpc://127.0.0.1:{self.flight.port}",))

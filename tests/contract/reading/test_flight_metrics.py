@@ -7,6 +7,7 @@ import pytest
 from pyarrow import flight
 
 from staging.local.ports import free_port
+from tests.contract.reading.narrow import connect
 from tests.contract.reading.servers import answers, start
 from tests.contract.reading.shelf import rows
 from tests.contract.reading.test_flight_process import BIG, ticket_of
@@ -29,7 +30,7 @@ def server(environment, tmp_path):
     }
     server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
     server.until(lambda: answers(port))
-    with flight.connect(f"grpc://127.0.0.1:{port}") as client:
+    with connect(f"grpc://127.0.0.1:{port}") as client:
         yield client, f"http://127.0.0.1:{metrics}/metrics"
     server.stop()
 

@@ -15,6 +15,7 @@ from pyarrow import flight
 
 from staging.local.ports import free_port
 from staging.settings import Settings, is_loopback
+from tests.contract.reading.narrow import connect
 from tests.contract.reading.servers import ROOT, answers, start
 from tests.contract.reading.shelf import rows
 
@@ -36,7 +37,7 @@ def alone(environment, shelf, tmp_path):
     own = {"STAGING_FLIGHT_PORT": str(port), "STAGING_FLIGHT_CACHE_DIR": str(tmp_path / "cache")}
     server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
     server.until(lambda: answers(port))
-    with flight.connect(f"grpc://127.0.0.1:{port}") as client:
+    with connect(f"grpc://127.0.0.1:{port}") as client:
         yield server, client
     server.stop()
 
@@ -53,7 +54,7 @@ def test_tickets_of_the_key_before_are_taken_when_the_key_was_changed(environmen
         }
         server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
         server.until(lambda port=port: answers(port))
-        with flight.connect(f"grpc://127.0.0.1:{port}") as client:
+        with connect(f"grpc://127.0.0.1:{port}") as client:
             for ticket in tickets[-1:]:
                 assert client.do_get(ticket).read_all().equals(SMALL)
             for ticket in tickets[:-1]:
@@ -122,7 +123,7 @@ def test_the_server_is_reached_where_it_says_it_is(environment, shelf, tmp_path,
     server = start("flight_server", {**environment, **own}, tmp_path / "flight.log")
     server.until(lambda: "flight.serving" in server.log.read_text())
     chosen = Settings(host=host, flight_port=port)
-    with flight.connect(chosen.effective_flight_location) as client:
+    with connect(chosen.effective_flight_location) as client:
         assert client.do_get(ticket_of(client, job_id)).read_all().equals(SMALL)
     server.stop()
 
@@ -173,14 +174,17 @@ def test_a_client_that_vanishes_leaves_no_slot_no_file_and_no_map(alone, shelf, 
         client.do_get(ticket).read_all()
     code = (
         "import os, sys\nfrom pyarrow import flight\n"
-        "client = flight.connect(sys.argv[1])\n"
+        "from tests.contract.reading.narrow import connect\n"
+        "client = connect(sys.argv[1])\n"
         "streams = [client.do_get(flight.Ticket(sys.argv[2])) for _ in range(4)]\n"
         "[stream.read_chunk() for stream in streams]\n"
         "print('reading', flush=True)\nimport time; time.sleep(60)\n"
     )
     location = f"grpc://127.0.0.1:{_port(server)}"
     reader = subprocess.Popen(
-        [sys.executable, "-c", code, location, ticket.ticket.decode()], stdout=subprocess.PIPE
+        [sys.executable, "-c", code, location, ticket.ticket.decode()],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
     )
     assert reader.stdout is not None
     assert reader.stdout.readline() == b"reading\n"
@@ -216,7 +220,7 @@ def refused_by_a_server_with(given, tmp_path, call) -> str:
     server.until(lambda: answers(port))
     try:
         with (
-            flight.connect(f"grpc://127.0.0.1:{port}") as client,
+            connect(f"grpc://127.0.0.1:{port}") as client,
             pytest.raises(flight.FlightUnavailableError) as away,
         ):
             call(client)
