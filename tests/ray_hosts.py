@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 _SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 HOME = Path(pwd.getpwuid(os.geteuid()).pw_dir)
 """Where ssh looks, whatever the environment says."""
+_DISK_BYTES = 256 << 20
 _UNSHARE = ("unshare", "--net", "--pid", "--mount", "--fork")
 _SSHD_CONFIG = """\
 ListenAddress {address}
@@ -94,6 +95,18 @@ class Host:
             psutil.Process(_init_of(self.child.pid)).kill()
         self.child.stop()
 
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Leave no byte where Ray writes, until the end."""
+        path = self.folder / "ray/full"
+        with path.open("wb", 0) as file:
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            assert shutil.disk_usage(path.parent).free < 4096
+        yield
+        path.unlink()
+
     def read(self, path: str) -> str:
         """Read files of its /tmp, for a failure's message."""
         found = sorted(self.folder.glob(path))
@@ -124,6 +137,7 @@ class HostNetwork:
         number = len(self.hosts)
         address, folder = self.address(number), self.root / f"host-{number}"
         (folder / "home").mkdir(parents=True)
+        self._mount_disk(folder / "ray")
         (folder / "home/.bashrc").touch()
         shutil.copy(self.key.with_suffix(".pub"), folder / "authorized_keys")
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host_key"))
@@ -156,7 +170,13 @@ class HostNetwork:
         """End the hosts; the network goes with the bridge."""
         for each in self.hosts:
             each.kill()
+            _run("umount", "--lazy", str(each.folder / "ray"))
         _run("ip", "link", "delete", self._bridge)
+
+    def _mount_disk(self, folder: Path) -> None:
+        """Give what Ray writes a disk of its own, which can be full."""
+        folder.mkdir()
+        _run("mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder))
 
     def _connect(self, link: str, pid: int) -> None:
         _run("ip", "link", "add", f"{link}x", "type", "veth", "peer", "name", link)

@@ -17,7 +17,7 @@ _MISSING = missing_programs()
 if _MISSING is not None:
     pytest.skip(_MISSING, allow_module_level=True)
 
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,20 @@ def test_a_host_is_added_and_another_lost_in_mid_job_and_no_row_is(cluster, long
 
 def is_reading(node, address):
     return node["address"] == address and node["partitions"] > 0
+
+
+def test_a_host_whose_disk_is_full_loses_no_row(cluster, longest_table):
+    network, operator = cluster.network, cluster.operator
+    service = Service(cluster.stack.api_url)
+    source = {"connection": "warehouse", "table": longest_table.name}
+
+    with network.hosts[2].full_disk():
+        job_id = service.create(source, chunk_target_bytes=CHUNK)["job_id"]
+        operator.until(lambda nodes: any(is_reading(each, network.address(2)) for each in nodes))
+        longest_table.hurry()
+        service.until_state(job_id, "staged")
+
+    assert_same_rows(service.read_by_link(job_id), longest_table.rows, "id")
 
 
 def test_a_lost_host_is_given_up_and_another_drained_for_good(cluster):
