@@ -24,6 +24,7 @@ from staging.sources.kinds import source_for
 from staging.sources.source import ReadCancelled, Reading, ReadRequest
 from staging.storage.objects import ObjectStore, StoreConfig
 from staging.storage.parquet import ChunkFile, ParquetOptions, write_chunks
+from staging.storage.scratch import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,9 @@ class Extraction:
 
     def _store(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[StoredChunk]:
         store, unique = _store_at(self._request.store), uuid.uuid4().hex
-        with tempfile.TemporaryDirectory(prefix="staging-") as folder:
+        with writing():
+            whole = tempfile.TemporaryDirectory(prefix="staging-")
+        with whole as folder:
             files = write_chunks(
                 batches, schema, folder=Path(folder), options=self._request.parquet
             )

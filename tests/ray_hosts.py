@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 _SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 HOME = Path(pwd.getpwuid(os.geteuid()).pw_dir)
 """Where ssh looks, whatever the environment says."""
-_DISK_BYTES = 256 << 20
+_DISK_BYTES = 1 << 30
 _UNSHARE = ("unshare", "--net", "--pid", "--mount", "--fork")
 _SSHD_CONFIG = """\
 ListenAddress {address}
@@ -97,8 +97,8 @@ class Host:
 
     @contextlib.contextmanager
     def full_disk(self) -> Iterator[None]:
-        """Leave no byte where Ray writes, until the end."""
-        path = self.folder / "ray/full"
+        """Leave no byte in its /tmp, where Ray and the tasks write, until the end."""
+        path = self.folder / "full"
         with path.open("wb", 0) as file:
             with contextlib.suppress(OSError):
                 while True:
@@ -136,8 +136,8 @@ class HostNetwork:
         """Start the next host; returns when its sshd answers."""
         number = len(self.hosts)
         address, folder = self.address(number), self.root / f"host-{number}"
-        (folder / "home").mkdir(parents=True)
-        self._mount_disk(folder / "ray")
+        self._mount_disk(folder)
+        (folder / "home").mkdir()
         (folder / "home/.bashrc").touch()
         shutil.copy(self.key.with_suffix(".pub"), folder / "authorized_keys")
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host_key"))
@@ -170,11 +170,11 @@ class HostNetwork:
         """End the hosts; the network goes with the bridge."""
         for each in self.hosts:
             each.kill()
-            _run("umount", "--lazy", str(each.folder / "ray"))
+            _run("umount", "--lazy", str(each.folder))
         _run("ip", "link", "delete", self._bridge)
 
     def _mount_disk(self, folder: Path) -> None:
-        """Give what Ray writes a disk of its own, which can be full."""
+        """Give a host a disk of its own, which can be full."""
         folder.mkdir()
         _run("mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder))
 

@@ -48,11 +48,11 @@ def stage_batch(parts: Parts, job_id: str) -> None:
     """
     if not _may_stage(parts.standing(job_id)):
         return
-    term = parts.catalog.take_term(job_id, now=now())
-    if not keep_snapshot(parts, job_id):
-        return
-    batch = Batch(parts, job_id, term)
     with parts.metrics.progress.of(job_id):
+        term = parts.catalog.take_term(job_id, now=now())
+        if not keep_snapshot(parts, job_id):
+            return
+        batch = Batch(parts, job_id, term)
         try:
             batch.run()
         except StaleAttempt:

@@ -69,6 +69,11 @@ class NodeProvider(Protocol):
         ...
 
 
+def readers_and_head(nodes: Sequence[Node]) -> list[Node]:
+    """Leave out the living nodes that can read nothing, such as what a worker joins Ray by."""
+    return [each for each in nodes if each.cpus or each.is_head or each.state is NodeState.DEAD]
+
+
 @dataclass(frozen=True, slots=True)
 class Scaling:
     """What makes a cluster as large as is wanted."""

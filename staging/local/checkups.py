@@ -41,8 +41,9 @@ def link_reaches(layout: Layout) -> None:
     endpoint = config.public_endpoint
     with stored_object(layout) as (_, key, sent):
         link = LinkSigner(config).sign(key, lifetime=_LINK_LIFE, now=datetime.now(UTC))
+        asked = urllib.request.Request(link.url, headers=dict(link.headers))  # noqa: S310 - the operator's endpoint
         try:
-            with urllib.request.urlopen(link.url, timeout=_LINK_SECONDS) as answer:  # noqa: S310 - the operator's endpoint
+            with urllib.request.urlopen(asked, timeout=_LINK_SECONDS) as answer:  # noqa: S310 - the same
                 got = answer.read()
         except urllib.error.HTTPError as refused:
             raise NotReady(f"{endpoint} answers {refused.code}") from None
@@ -94,7 +95,11 @@ def secrets_are_there(layout: Layout, environment: Mapping[str, str]) -> None:
 
 
 def ray_refuses_strangers(layout: Layout) -> None:
-    """Try to run a task with another token; Ray answers such a caller with silence."""
+    """Try to run a task with another token; Ray answers such a caller with silence.
+
+    Silence tells nothing of a Ray that is silent to everybody.
+    """
+    probe_ray(layout, {})
     environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token_hex(32)}
     try:
         probe_ray(layout, {"RAY_AUTH_TOKEN_PATH": ""} | environment, seconds=_STRANGER_SECONDS)

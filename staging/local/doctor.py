@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -107,7 +108,9 @@ def _judge(what: str, check: Callable[[], None], fix: str) -> Finding:
 def _references(layout: Layout, run: Run) -> Finding:
     """Look in the environment that the stack was started with, which is not the doctor's."""
     [worker] = [each.pid for each in run.parts if each.name == "worker"]
-    environment = {} if worker is None else psutil.Process(worker).environ()
+    environment: dict[str, str] = {}
+    with suppress(psutil.NoSuchProcess):  # it ends just now, and its own line says so
+        environment = {} if worker is None else psutil.Process(worker).environ()
     return _judge(
         "the passwords of all connections are there",
         partial(checkups.secrets_are_there, layout, environment),

@@ -1,12 +1,12 @@
 """Worker nodes on other machines, which something else starts and ends: a launcher."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from staging.core.autoscale import Limits, OwnAutoscaler
-from staging.core.nodes import Node, NodeState
+from staging.core.nodes import Node, NodeState, readers_and_head
 from staging.local.launch_wish import LaunchWish, Leaving, read_wish, write_wish
 from staging.local.layout import Layout
 from staging.local.ray_nodes import drain_ray_node, end_ray_node, ray_nodes, request_cpus
@@ -83,12 +83,18 @@ class FarNodes:
         return [f"coming-{number + 1}" for number in range(count)]
 
     def drain(self, nodes: Sequence[Node], seconds: float) -> None:
-        """Let the nodes take nothing more; `pending` does the rest."""
+        """Let the nodes take nothing more; `pending` does the rest.
+
+        The cluster shrinks by them, unless Ray's own autoscaler has the say: it replaces them.
+        """
         wish = self._wish()
         told = {each.node_id for each in wish.leaving}
         fresh = [each for each in nodes if not _is_dead(each) and each.node_id not in told]
-        wanted = max(0, self._workers(wish) - sum(each.stays for each in fresh))
+        wanted = None
+        if wish.workers is not None:
+            wanted = max(0, self._workers(wish) - sum(each.stays for each in fresh))
         end_by = time.time() + seconds
+        hurried = _hurried(wish.leaving, {each.node_id for each in nodes}, end_by)
         leaving = [
             Leaving(each.node_id, each.name, each.address, end_by)
             for each in fresh
@@ -96,9 +102,9 @@ class FarNodes:
         ]
         for each in leaving:
             drain_ray_node(self._layout, each.node_id, seconds, seconds=_ASK_SECONDS)
-        if not (leaving or wish.leaving):
+        if wanted is not None and not (leaving or wish.leaving):
             self._launcher.resize(wanted, wanted, leaving=self._lost()[: len(fresh)])
-        write_wish(self._folder, LaunchWish(wanted, (*wish.leaving, *leaving)))
+        write_wish(self._folder, LaunchWish(wanted, (*hurried, *leaving)))
 
     def remove(self, nodes: Sequence[Node]) -> None:
         """Let the nodes end now; `pending` does the rest."""
@@ -147,7 +153,7 @@ class FarNodes:
         write_wish(self._folder, replace(self._wish(), workers=staying))
 
     def _seen(self) -> list[Node]:
-        return ray_nodes(self._layout)
+        return readers_and_head(ray_nodes(self._layout))
 
     def _wish(self) -> LaunchWish:
         return read_wish(self._folder) or LaunchWish(self._launcher.least_workers())
@@ -167,6 +173,16 @@ class FarNodes:
         wanted = self._wish().workers
         there = sum(each.stays for each in living if not each.is_head)
         return 0 if wanted is None else max(0, wanted - there)
+
+
+def _hurried(
+    leaving: Sequence[Leaving], again: Collection[str | None], end_by: float
+) -> tuple[Leaving, ...]:
+    """Let those that are told again end no later than they are told now."""
+    return tuple(
+        replace(each, end_by=min(each.end_by, end_by)) if each.node_id in again else each
+        for each in leaving
+    )
 
 
 def _is_dead(node: Node) -> bool:

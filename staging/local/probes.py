@@ -15,6 +15,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +67,10 @@ def stored_object(layout: Layout) -> "Iterator[tuple[ObjectStore, str, Path]]":
         try:
             store = ObjectStore(store_config(layout))
             store.put_once(key, sent, sha256=sha256(key.encode()).hexdigest())
-            yield store, key, sent
-            store.delete([key])
+            try:
+                yield store, key, sent
+            finally:
+                store.delete([key])
         except StagingError as refused:
             raise NotReady(refused.detail) from refused
 
@@ -76,9 +79,12 @@ def store_config(layout: Layout) -> "StoreConfig":
     """Describe the bucket, and the endpoint that links are signed for."""
     from staging.storage.config import StoreConfig  # noqa: PLC0415 - 0.5 s of boto3
 
-    config, endpoint = layout.settings, layout.s3_endpoint
-    public = config.s3_public_endpoint or endpoint
-    return StoreConfig(endpoint, public, config.s3_bucket, config.s3_region)
+    endpoint = layout.s3_endpoint
+    return replace(
+        StoreConfig.from_settings(layout.settings),
+        endpoint=endpoint,
+        public_endpoint=layout.settings.s3_public_endpoint or endpoint,
+    )
 
 
 def ray_runs_a_task(layout: Layout) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from staging.core.errors import SourceUnsupported, StorageUnavailable
 from staging.storage.encodings import Encodings
 from staging.storage.hashing_sink import HashingSink
+from staging.storage.scratch import writing
 
 _FOOTER_BYTES = 128
 """What one column of one row group adds to the footer (118 were seen on lineitem)."""
@@ -72,8 +73,9 @@ class Draft:
     """One file in the making, to be finished or discarded."""
 
     def __init__(self, form: ParquetForm) -> None:
-        descriptor, name = tempfile.mkstemp(dir=form.folder, suffix=".parquet")
-        os.close(descriptor)
+        with writing():
+            descriptor, name = tempfile.mkstemp(dir=form.folder, suffix=".parquet")
+            os.close(descriptor)
         self._path = Path(name)
         self._sink = HashingSink(self._path)
         self._schema = form.schema

@@ -2,9 +2,8 @@
 
 import hashlib
 from pathlib import Path
-from typing import NoReturn
 
-from staging.core.errors import StorageUnavailable
+from staging.storage.scratch import writing
 
 
 class HashingSink:
@@ -14,17 +13,16 @@ class HashingSink:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+        with writing():
+            self._file = path.open("wb")
         self._hash = hashlib.sha256()
         self.byte_count = 0
         self.closed = False
 
     def write(self, part: bytes) -> int:
         """Append bytes."""
-        try:
+        with writing():
             self._file.write(part)
-        except OSError as failed:
-            _refuse(failed)
         self._hash.update(part)
         self.byte_count += len(part)
         return len(part)
@@ -41,18 +39,10 @@ class HashingSink:
         if self.closed:
             return
         self.closed = True
-        try:
+        with writing():
             self._file.close()
-        except OSError as failed:
-            _refuse(failed)
 
     @property
     def sha256(self) -> str:
         """Lower-case hex of the hash of all bytes so far."""
         return self._hash.hexdigest()
-
-
-def _refuse(failed: OSError) -> NoReturn:
-    raise StorageUnavailable(
-        f"the folder for temporary files cannot be written: {failed.strerror}"
-    ) from failed

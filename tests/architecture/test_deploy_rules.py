@@ -253,6 +253,8 @@ def test_the_api_is_asked_what_it_answers():
 def test_what_may_be_disrupted_is_bounded():
     budgets = {each["metadata"]["name"] for each in of_kind("PodDisruptionBudget")}
     assert budgets == {"staging-api", "staging-worker", "staging-flight", "staging-ray"}
+    for each in of_kind("PodDisruptionBudget"):  # the only form that counts pods without a scale
+        assert isinstance(each["spec"]["minAvailable"], int), each["metadata"]["name"]
     for each in of_kind("Deployment"):
         assert each["spec"]["replicas"] >= 2
         assert each["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0

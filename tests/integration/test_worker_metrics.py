@@ -116,4 +116,17 @@ def test_the_job_that_waits_longest_is_told_while_it_is_staged():
             assert progress.longest_seconds() == 7
             progress.made("one")
             assert progress.longest_seconds() == 2
+    now = 168.0
     assert progress.longest_seconds() == 0
+
+
+def test_a_job_that_is_tried_again_waits_on_and_one_that_rested_begins_anew():
+    now = 0.0
+    progress = Progress(lambda: now)
+    while now < 1000:  # a store that is down ends each run of the step at once
+        with progress.of("one"):
+            now += 20
+    assert progress.longest_seconds() == 1000
+    now += 3600
+    with progress.of("one"):
+        assert progress.longest_seconds() == 0

@@ -1,5 +1,7 @@
 """The doctor names what is wrong, and the line that mends it."""
 
+from types import SimpleNamespace
+
 import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -9,9 +11,11 @@ from staging.local.doctor import Finding, examine, listening
 from staging.local.errors import ServerMissing
 from staging.local.folder import StateFolder
 from staging.local.ports import free_port
-from staging.local.probes import NotReady
+from staging.local.probes import NotReady, store_config
 from staging.local.programs import find_program
 from staging.local.secret_files import load_secrets
+from staging.settings import Settings
+from staging.storage.config import StoreConfig
 
 
 @pytest.fixture
@@ -75,3 +79,47 @@ def test_a_process_of_another_build_and_one_that_tells_none_are_told(tmp_path):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_the_store_is_tried_as_the_settings_describe_it():
+    told = Settings(
+        s3_addressing="virtual",
+        s3_encryption="aws:kms",
+        s3_kms_key_id="a-key",
+        s3_link_headers={"x-amz-request-payer": "requester"},
+    )
+
+    found = store_config(SimpleNamespace(settings=told, s3_endpoint="http://127.0.0.1:9"))
+
+    described = StoreConfig.from_settings(told)
+    assert (found.addressing, found.encryption, found.kms_key_id, found.link_headers) == (
+        "virtual",
+        "aws:kms",
+        "a-key",
+        described.link_headers,
+    )
+    assert found.endpoint == found.public_endpoint == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("is_taken", "says"), [((True, True), "it ran the task"), ((False, False), "no answer")]
+)
+def test_a_ray_that_takes_strangers_or_nobody_is_not_said_to_refuse(monkeypatch, is_taken, says):
+    def probe(_, environment, **__):
+        if not is_taken["RAY_AUTH_TOKEN" in environment]:
+            raise NotReady("no answer")
+
+    monkeypatch.setattr(checkups, "probe_ray", probe)
+
+    with pytest.raises(NotReady, match=says):
+        checkups.ray_refuses_strangers(SimpleNamespace())
+
+
+def test_a_ray_that_takes_its_own_alone_refuses_strangers(monkeypatch):
+    def probe(_, environment, **__):
+        if "RAY_AUTH_TOKEN" in environment:
+            raise NotReady("no answer")
+
+    monkeypatch.setattr(checkups, "probe_ray", probe)
+
+    checkups.ray_refuses_strangers(SimpleNamespace())

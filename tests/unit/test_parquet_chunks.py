@@ -201,6 +201,11 @@ def test_a_full_disk_is_reported_as_retryable_and_leaves_no_file(full_disk, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_takes_no_new_file_is_reported_as_retryable(tmp_path):
+    with pytest.raises(StorageUnavailable, match="temporary files cannot be written"):
+        list(write_chunks(stream(10), NOISE, folder=tmp_path / "gone", options=OPTIONS))
+
+
 MANY = 2_000
 KINDS = {
     "boolean": pa.array([n % 3 == 0 for n in range(MANY)]),
