@@ -102,7 +102,8 @@ def test_a_host_whose_disk_is_full_loses_no_row(cluster, longest_table):
     assert_same_rows(service.read_by_link(job_id), longest_table.rows, "id")
     log = (cluster.stack.folder.logs / "worker.log").read_text().splitlines()
     failed = [json.loads(line) for line in log if "attempt_failed" in line and job_id in line]
-    assert {each["code"] for each in failed} == {"storage_unavailable"}
+    codes = {each["code"] for each in failed}
+    assert set() < codes <= {"storage_unavailable", "cluster_unavailable"}  # nor can Ray write
 
 
 def test_a_lost_host_is_given_up_and_another_drained_for_good(cluster):
