@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from staging.cli.demo_parts import DemoParts, demo_parts, read_source
 from staging.cli.exit_codes import ExitCode
 from staging.local.fingerprint import Fingerprint, fingerprint
 from staging.signals import end_as_ctrl_c
-from staging_client import Job, StagingClient
+from staging_client import Job, StagingClient, WrongState
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 300.0
@@ -92,8 +92,9 @@ def _watch(job: Job) -> None:
                 rows=seen.rows,
             )
             if not is_paused and view.state == "running" and (seen.fraction or 0) > 0.3:
-                is_paused = True
-                job.pause()
+                with suppress(WrongState):  # it may be staged by now
+                    job.pause()
+                    is_paused = True
             elif view.state == "paused":
                 time.sleep(1)
                 job.resume()

@@ -9,6 +9,7 @@
     ├── Gone
     ├── BadTicket                  ExpiredTicket, ForeignTicket
     ├── StaleAttempt
+    ├── OutOfMemory
     ├── SourceError                SourceUnavailable, SourceAuth, SourceChanged, SnapshotLost,
     │                              SourceUnsupported, Unrepresentable
     └── Unavailable                CatalogUnavailable, StorageUnavailable, ClusterUnavailable,

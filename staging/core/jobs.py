@@ -184,5 +184,5 @@ class Job:
     snapshot: Snapshot | None = None
     error: JobError | None = None
     nulled: Mapping[str, int] = field(default_factory=dict)
-    high_water: int | None = None
     """Unrepresentable values that became NULL, by column."""
+    high_water: int | None = None

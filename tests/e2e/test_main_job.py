@@ -3,6 +3,7 @@
 import time
 
 import httpx2
+import psycopg
 import pyarrow as pa
 import pytest
 from pyarrow import flight
@@ -239,6 +240,21 @@ def test_a_source_that_cannot_be_read_fails_the_job_and_names_no_secret(service,
     assert job["error"]["code"] == code
     assert warehouse.READER_PASSWORD not in str(job)
     assert "NaN" not in str(job["error"])
+
+
+def test_a_table_that_is_dropped_while_it_is_read_fails_the_job(service, slow_table, dsn):
+    source = {"connection": "warehouse", "table": slow_table.name}
+    job_id = service.create(source, chunk_target_bytes=1 << 20)["job_id"]
+    service.until(job_id, lambda job: job["progress"]["partitions_done"] >= 1)
+    service.act(job_id, "pause")
+    service.until_state(job_id, "paused")
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"DROP TABLE {slow_table.name}")
+    service.act(job_id, "resume")
+
+    failed = service.until(job_id, lambda job: job["state"] == "failed", may_fail=True)
+    assert failed["error"]["code"] == "source_changed"
 
 
 def test_the_clients_of_one_idempotency_key_share_one_job(service):
