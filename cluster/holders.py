@@ -13,6 +13,7 @@ import ray
 import ray.exceptions
 import structlog
 
+from cluster.nodes import ON_THE_HEAD
 from cluster.session import NAMESPACE, RaySession
 from staging.core.errors import ClusterUnavailable, SourceError, SourceUnavailable
 from staging.sources.connections import Connection
@@ -22,8 +23,6 @@ from staging.sources.source import Holder
 ACTOR_NAME = "snapshot-holders"
 _ACTOR_SECONDS = 10.0
 _ALIVE_SECONDS = 10.0
-_ON_THE_HEAD = {"node:__internal_head__": 0.001}
-"""The head is never drained; a worker node would take its holders along."""
 _log = structlog.get_logger(__name__)
 
 
@@ -101,7 +100,7 @@ class SnapshotHolders:
                 lifetime="detached",
                 get_if_exists=True,
                 num_cpus=0,
-                resources=_ON_THE_HEAD,
+                resources=ON_THE_HEAD,  # another node would take its holders along
                 max_restarts=-1,
                 max_concurrency=4,
             )

@@ -16,6 +16,8 @@ from ray._raylet import GcsClientOptions  # type: ignore[attr-defined]  # compil
 from staging.core.nodes import Node, NodeState
 
 _HEAD_RESOURCE = "node:__internal_head__"
+ON_THE_HEAD = {_HEAD_RESOURCE: 0.001}
+"""What an actor needs that must be on the head, which is never drained."""
 
 
 def nodes(address: str) -> list[Node]:

@@ -1,8 +1,8 @@
 """Tell from outside whether the Ray cluster that we are connected to is still the same one.
 
 Ray's own questions about nodes are not asked: when a new head answers under the old address, they
-abort the asking process (Ray 2.60, `WrongClusterID` in GetAllNodeInfo).  A task's result is waited
-for instead, without blocking, and the head's port is tried.
+abort the asking process (Ray 2.60, `WrongClusterID` in GetAllNodeInfo).  The answer of an actor is
+waited for instead, without blocking, and the head's port is tried.
 """
 
 import contextlib
@@ -14,10 +14,10 @@ import ray
 import ray.exceptions
 from ray._private.state import state
 
-from cluster.nodes import Capacity, capacity
+from cluster.nodes import ON_THE_HEAD, Capacity, capacity
 
 _EVERY_SECONDS = 3.0
-_TASK_SECONDS = 30.0
+_ANSWER_SECONDS = 30.0
 _REFUSALS_LOST = 2
 _SILENCES_LOST = 10
 
@@ -37,12 +37,17 @@ def port_answers(address: str) -> bool | None:
 class PulseCheck:
     """Watches one connection; `capacity` is what took new tasks when the cluster last answered.
 
-    The counting task is exported once, at the start: an export to a head that is gone blocks.
+    An actor counts, for which Ray keeps one process: for a task beside those that read it would
+    start one each time.  It is made at the start: an export to a head that is gone blocks.
     """
 
     def __init__(self, address: str) -> None:
-        self._count = ray.remote(num_cpus=0, max_retries=0)(_capacity)
-        self.capacity: Capacity = ray.get(self._count.remote(), timeout=_TASK_SECONDS)
+        self._counter: Any = (  # ray gives a handle whose methods cannot be typed
+            ray.remote(_Counter)
+            .options(num_cpus=0, resources=ON_THE_HEAD, max_restarts=-1)
+            .remote()
+        )
+        self.capacity: Capacity = ray.get(self._ask(), timeout=_ANSWER_SECONDS)
         self._address = address
         self._refusals = 0
         self._silences = 0
@@ -50,7 +55,7 @@ class PulseCheck:
         self._asked_at = time.monotonic()
 
     def is_alive(self) -> bool:
-        """Look at the port and at the task that is under way; never blocks for over a second.
+        """Look at the port and at the question that is under way; never blocks for over a second.
 
         A head whose port is refused is gone for good: a new one knows nothing of us.
         """
@@ -59,22 +64,28 @@ class PulseCheck:
         self._silences = self._silences + 1 if answers is None else 0
         if self._refusals >= _REFUSALS_LOST or self._silences >= _SILENCES_LOST:
             return False
-        return self._task_is_alive()
+        return self._answers()
 
-    def _task_is_alive(self) -> bool:
+    def _answers(self) -> bool:
         waited = time.monotonic() - self._asked_at
         if self._asked is None:
             if waited >= _EVERY_SECONDS:
-                self._asked, self._asked_at = self._count.remote(), time.monotonic()
+                self._asked, self._asked_at = self._ask(), time.monotonic()
             return True
         ready, _ = ray.wait([self._asked], timeout=0)
         if not ready:
-            return waited < _TASK_SECONDS
-        with contextlib.suppress(ray.exceptions.RayError):  # a lost task is asked for again
+            return waited < _ANSWER_SECONDS
+        with contextlib.suppress(ray.exceptions.RayError):  # what was lost is asked again
             self.capacity = ray.get(ready[0], timeout=1)
         self._asked, self._asked_at = None, time.monotonic()
         return True
 
+    def _ask(self) -> Any:
+        return self._counter.capacity.remote()
 
-def _capacity() -> Capacity:
-    return capacity(state)
+
+class _Counter:
+    """Counts from inside of the cluster, where Ray's questions end nobody who matters."""
+
+    def capacity(self) -> Capacity:
+        return capacity(state)

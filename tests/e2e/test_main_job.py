@@ -1,5 +1,6 @@
 """The main job, from POST to an empty bucket, on the running stack."""
 
+import os
 import time
 
 import httpx2
@@ -10,8 +11,10 @@ from pyarrow import flight
 
 from tests import warehouse
 from tests.e2e.service import Service
+from tests.faults.processes import attempts_of, ray_workers_of
 from tests.rows import assert_same_rows
 
+CPUS = max(2, os.cpu_count() or 1)
 ORDERS = {"connection": "warehouse", "table": "public.orders"}
 
 
@@ -47,6 +50,24 @@ def test_the_last_ack_completes_the_job_and_its_objects_go_after_the_grace(servi
     assert (gone.status_code, gone.json()["reason"]) == (410, "completed")
     again = service.ack(job_id, chunks[0])
     assert again["acked_at"] == answers[0]["acked_at"]
+
+
+def test_ray_starts_no_process_beside_those_that_read(service, stack, longer_table):
+    source = {"connection": "warehouse", "table": longer_table.name}
+    job_id = service.create(source, chunk_target_bytes=1 << 20)["job_id"]
+    service.until(job_id, lambda _: len(attempts_of(job_id)) == CPUS)
+    time.sleep(5)  # what was started for the attempts themselves comes and goes
+    before = ray_workers_of(stack.pid_of("ray"))
+
+    started: set[int] = set()
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        started |= ray_workers_of(stack.pid_of("ray")) - before
+        time.sleep(0.1)
+
+    assert not started
+    assert len(attempts_of(job_id)) == CPUS
+    service.http.delete(f"/jobs/{job_id}")
 
 
 def test_first_chunks_are_readable_while_the_rest_is_still_read(service, slow_table):

@@ -34,6 +34,16 @@ def an_attempt_of(job_id: str, seconds: float = 180) -> psutil.Process:
     return running[0]
 
 
+def ray_workers_of(ray_pid: int) -> set[int]:
+    """Give the pids of the worker processes, idle ones too, of the Ray that runs as `ray_pid`."""
+    found = set()
+    for process in psutil.Process(ray_pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "".join(process.cmdline()).startswith("ray::"):
+                found.add(process.pid)
+    return found
+
+
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """Stop a process for the length of the block; it goes on afterwards, unless Ray ended it."""
