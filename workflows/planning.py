@@ -1,8 +1,9 @@
 """Plan a job: take the snapshot, split the source, write the partitions into the catalog."""
 
+import time
 from functools import partial
 
-from staging.core.errors import TooBusy
+from staging.core.errors import StagingError, TooBusy
 from staging.core.jobs import Job, JobState
 from staging.core.manifest import Column, Snapshot, SnapshotClass
 from staging.core.partitions import Plan
@@ -19,23 +20,54 @@ from workflows.width import width
 
 _PLANNED_IN = frozenset({JobState.PENDING, JobState.RUNNING})
 _HOLDERS = 2
+_LOOK_SECONDS = 1.0
 
 
 def plan_job(parts: Parts, job_id: str) -> None:
     """Plan the job unless it is planned already, or over, or no longer staging; idempotent.
 
+    A plan that opens many files is given up before the next one when the job is paused or ends.
     Raises TooBusy while the connection's budget has no place for a snapshot and one reader.
     """
-    job = parts.catalog.job_by_id(job_id)
-    if job.is_planned or job.state not in _PLANNED_IN or parts.standing(job_id).is_due:
+    if not _is_wanted(parts, job_id):
         return
     job = parts.catalog.start_job(job_id, now=now())
     connection = parts.connection(job)
     source = source_for(connection)
     snapshot = _snapshot(parts, job, connection, source)
-    split = source.split(job.source.newer_only(), snapshot, _sizing(parts, job, connection))
+    try:
+        split = source.split(job.source.newer_only(), snapshot, _sizing(parts, job, connection))
+    except _Unwanted:
+        return
     check_incremental(job.source, split.schema)
     parts.catalog.record_plan(job_id, _plan(split), now=now())
+
+
+def _is_wanted(parts: Parts, job_id: str) -> bool:
+    standing = parts.standing(job_id)
+    return standing.state in _PLANNED_IN and not standing.is_planned and not standing.is_due
+
+
+class _Unwanted(StagingError):
+    """The job was paused or ended while it was planned; never leaves this module."""
+
+
+class _Watch:
+    """Looks once a second whether a job is still to be planned; for several threads."""
+
+    def __init__(self, parts: Parts, job_id: str) -> None:
+        self._parts = parts
+        self._job_id = job_id
+        self._looked_at = time.monotonic()
+        self._is_wanted = True
+
+    def check(self) -> None:
+        """Raise _Unwanted from the moment on when it is not."""
+        if self._is_wanted and time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._is_wanted = _is_wanted(self._parts, self._job_id)
+        if not self._is_wanted:
+            raise _Unwanted
 
 
 def _sizing(parts: Parts, job: Job, connection: Connection) -> Sizing:
@@ -44,6 +76,7 @@ def _sizing(parts: Parts, job: Job, connection: Connection) -> Sizing:
         target_bytes=form.target_bytes,
         encoded_bytes=partial(encoded_bytes, options=form),
         readers=min(connection.max_connections, width(parts, job)),
+        check=_Watch(parts, job.job_id).check,
     )
 
 

@@ -9,17 +9,23 @@ import pyarrow as pa
 _LEAST_SHARE = 0.55
 
 
+def _always_wanted() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """What a source is told when it is split.
 
     `encoded_bytes` tells how many bytes of Parquet some rows take in the job's chunks;
-    `readers` is how many partitions are read at once.
+    `readers` is how many partitions are read at once.  `check` is called before each file is
+    opened, by several threads maybe: it raises once the split is not wanted any more.
     """
 
     target_bytes: int
     encoded_bytes: Callable[[Sequence[pa.RecordBatch]], int]
     readers: int = 1
+    check: Callable[[], None] = _always_wanted
 
     def parts(self, total_bytes: float) -> int:
         """Count the parts of about the target size, a multiple of `readers` where sizes allow.

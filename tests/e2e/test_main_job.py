@@ -1,6 +1,7 @@
 """The main job, from POST to an empty bucket, on the running stack."""
 
 import os
+import shutil
 import time
 
 import httpx2
@@ -16,6 +17,19 @@ from tests.rows import assert_same_rows
 
 CPUS = max(2, os.cpu_count() or 1)
 ORDERS = {"connection": "warehouse", "table": "public.orders"}
+
+
+@pytest.fixture
+def many_csv_files(stack_folder):
+    """A path of as many files as take the best part of a minute to plan: links to one of 2 MB."""
+    folder = stack_folder / "csv" / "many"
+    folder.mkdir()
+    first = folder / "0.csv"
+    first.write_text("number,text\n" + "".join(f"{n}.5,text {n}\n" for n in range(100_000)))
+    for name in range(1, 4_000):
+        os.link(first, folder / f"{name}.csv")
+    yield folder.name
+    shutil.rmtree(folder)
 
 
 def test_a_table_is_staged_and_read_by_link_and_by_flight_as_it_is_in_the_source(
@@ -68,6 +82,27 @@ def test_ray_starts_no_process_beside_those_that_read(service, stack, longer_tab
     assert not started
     assert len(attempts_of(job_id)) == CPUS
     service.http.delete(f"/jobs/{job_id}")
+
+
+def test_a_plan_of_many_files_is_given_up_when_its_job_is_paused_or_cancelled(
+    service, many_csv_files
+):
+    job_id = service.create({"connection": "shelf_csv", "path": many_csv_files})["job_id"]
+
+    def until_it_is_being_planned():
+        service.until(job_id, lambda job: job["state"] == "running" and job["started_at"])
+        time.sleep(1)
+
+    until_it_is_being_planned()
+    service.act(job_id, "pause")
+    service.until_state(job_id, "paused", seconds=15)
+
+    service.act(job_id, "resume")
+    until_it_is_being_planned()
+    service.http.delete(f"/jobs/{job_id}")
+    job = service.until_state(job_id, "cancelled", seconds=15)
+
+    assert job["progress"]["partitions_total"] is None
 
 
 def test_first_chunks_are_readable_while_the_rest_is_still_read(service, slow_table):

@@ -62,6 +62,7 @@ class DeltaSource:
 
 def _cuts(root: Root, pin: FilePin, sizing: Sizing) -> Iterator[list[int] | None]:
     """Give half-open runs of row groups; None is the whole file, which is then not opened."""
+    sizing.check()
     if pin.size <= sizing.target_bytes:
         yield None
         return

@@ -1,6 +1,6 @@
 """CSV files as a source: a file is a partition; types are found from the files themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import pyarrow as pa
@@ -47,11 +47,12 @@ class CsvSource:
         self,
         spec: SourceSpec,
         snapshot: Snapshot | None,  # noqa: ARG002 - files are pinned here
-        sizing: Sizing,  # noqa: ARG002 - a text file has no edges to cut at
+        sizing: Sizing,
     ) -> Split:
         """Pin the files and find one schema for all of them."""
         pins = find_files(self._connection, self._root, spec, SUFFIXES)
-        schema = find_schema(self._root, pins, max(_LEAST_BYTES, _SPLIT_BYTES // len(pins)))
+        budget_bytes = max(_LEAST_BYTES, _SPLIT_BYTES // len(pins))
+        schema = find_schema(self._root, pins, budget_bytes, sizing.check)
         chosen = _chosen(spec, schema)
         filtered = {each.column: str(schema.field(each.column).type) for each in spec.filters}
         bounds = tuple(pin.to_json() | {"filter_types": filtered} for pin in pins)
@@ -62,13 +63,22 @@ class CsvSource:
         return CsvReading(self._root, request)
 
 
-def find_schema(root: Root, pins: Sequence[FilePin], budget_bytes: int) -> pa.Schema:
-    """Find the types that the texts of all files suit, from so many bytes of each file's texts."""
+def find_schema(
+    root: Root,
+    pins: Sequence[FilePin],
+    budget_bytes: int,
+    check: Callable[[], None] = lambda: None,
+) -> pa.Schema:
+    """Find the types that the texts of all files suit, from so many bytes of each file's texts.
+
+    `check` is called before each file, and may raise.
+    """
     names = header(root, pins[0])
     if len(set(names)) < len(names):
         raise SourceUnsupported(f"{pins[0].path!r} has two columns of one name")
     types = {name: ColumnTypes() for name in names}
     for pin in pins:
+        check()
         own = header(root, pin)
         if sorted(own) != sorted(names):
             raise SourceUnsupported(f"{pin.path!r} has other columns than the first file")

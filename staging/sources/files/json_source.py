@@ -1,6 +1,6 @@
 """JSON lines as a source: a file is a partition, a big one is cut at line ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,8 @@ class JsonSource:
     ) -> Split:
         """Pin the files, find one schema for all of them, cut those over the target."""
         pins = find_files(self._connection, self._root, spec, SUFFIXES)
-        seen = _look(self._root, pins, max(_LEAST_BYTES, _SPLIT_BYTES // len(pins)))
+        budget_bytes = max(_LEAST_BYTES, _SPLIT_BYTES // len(pins))
+        seen = _look(self._root, pins, budget_bytes, sizing.check)
         schema = _chosen(spec, seen.forms)
         share = seen.share(schema.names, sizing)
         needed = dict.fromkeys([*schema.names, *(each.column for each in spec.filters)])
@@ -91,10 +92,19 @@ class _Seen:
         return sizing.encoded_bytes([pa.record_batch(columns)]) / self.first.text_bytes
 
 
-def _look(root: Root, pins: Sequence[FilePin], budget_bytes: int) -> _Seen:
-    """Find the forms that the values of all files suit, from so many bytes of each."""
+def _look(
+    root: Root,
+    pins: Sequence[FilePin],
+    budget_bytes: int,
+    check: Callable[[], None] = lambda: None,
+) -> _Seen:
+    """Find the forms that the values of all files suit, from so many bytes of each.
+
+    `check` is called before each file, and may raise.
+    """
     found, first = MemberForms(), Block((), 0)
     for pin in pins:
+        check()
         looked_at = 0
         with closing(blocks(root, pin, block_bytes=min(budget_bytes, _BLOCK_BYTES))) as parts:
             for block in parts:

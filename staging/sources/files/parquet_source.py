@@ -56,6 +56,7 @@ class ParquetSource:
         first = self._file_schema(pins[0])
 
         def cut(pin: FilePin) -> list[Mapping[str, Any]]:
+            sizing.check()
             with opened(self._root, pin) as file:
                 _check_same(plain_schema(file.schema_arrow), first, pin)
                 cuts = cut_row_groups(file.metadata, sizing.target_bytes)

@@ -88,6 +88,7 @@ def _plan(table: "OpenedTable", spec: SourceSpec) -> tuple[pa.Schema, pa.Schema]
 
 def _cuts(root: Root, pin: FilePin, sizing: Sizing) -> Iterator[list[int] | None]:
     """Give half-open runs of row groups; None is the whole file, which is then not opened."""
+    sizing.check()
     if pin.size <= sizing.target_bytes:
         yield None
         return
