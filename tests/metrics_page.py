@@ -8,11 +8,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from api.metrics import Metrics
+from cluster.session import RaySession
 from flight_server.cache import Cache
 from flight_server.metrics import FlightMetrics
 from staging.catalog import Catalog, migrate
 from staging.sources.connections import Connections
 from workflows.budgets import Budgets
+from workflows.cluster_size import ClusterSize
 from workflows.metrics import WorkerMetrics
 
 PAGE = Path(__file__).parents[1] / "docs/reference/metrics.md"
@@ -79,6 +81,7 @@ def page_text() -> str:
         registry.write_text('[connections.files]\nkind = "csv"\nroot = "."\n')
         worker = WorkerMetrics().registry
         worker.register(Budgets(catalog, Connections(registry)))
+        worker.register(ClusterSize(RaySession("127.0.0.1:1")))
         sections = (
             ("API", Metrics(catalog).registry, ""),
             ("Worker", worker, _OUTCOMES),

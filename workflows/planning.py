@@ -1,9 +1,10 @@
 """Plan a job: take the snapshot, split the source, write the partitions into the catalog."""
 
 import time
+from contextlib import suppress
 from functools import partial
 
-from staging.core.errors import StagingError, TooBusy
+from staging.core.errors import CatalogUnavailable, StagingError, TooBusy
 from staging.core.jobs import Job, JobState
 from staging.core.manifest import Column, Snapshot, SnapshotClass
 from staging.core.partitions import Plan
@@ -62,10 +63,14 @@ class _Watch:
         self._is_wanted = True
 
     def check(self) -> None:
-        """Raise _Unwanted from the moment on when it is not."""
+        """Raise _Unwanted from the moment on when it is not.
+
+        A catalog that does not answer just now is asked again: an hour's work may be at stake.
+        """
         if self._is_wanted and time.monotonic() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = time.monotonic()
-            self._is_wanted = _is_wanted(self._parts, self._job_id)
+            with suppress(CatalogUnavailable):
+                self._is_wanted = _is_wanted(self._parts, self._job_id)
         if not self._is_wanted:
             raise _Unwanted
 

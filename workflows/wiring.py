@@ -16,6 +16,7 @@ from staging.sources.connections import Connections
 from staging.storage.objects import ObjectStore, StoreConfig
 from workflows.activities import JobActivities
 from workflows.budgets import Budgets
+from workflows.cluster_size import ClusterSize
 from workflows.job import StagingJob
 from workflows.metrics import WorkerMetrics
 from workflows.parts import Parts
@@ -34,6 +35,7 @@ def build_parts(settings: Settings) -> Parts:
     connections = Connections(settings.connections)
     metrics = WorkerMetrics()
     metrics.registry.register(Budgets(catalog, connections))
+    metrics.registry.register(ClusterSize(session))
     return Parts(
         catalog=catalog,
         connections=connections,

@@ -87,6 +87,10 @@ class OwnAutoscaler(Protocol):
 class ScalableNodes(NodeProvider, Protocol):
     """A NodeProvider for an autoscaler, ours or Ray's own."""
 
+    def has_steps(self) -> bool:
+        """Tell, at no cost, whether `pending` is to be asked so that earlier orders go on."""
+        ...
+
     def own_autoscaler(self) -> OwnAutoscaler | None:
         """Give Ray's own autoscaler where it runs and can have the say; None: ours has it."""
         ...

@@ -71,14 +71,15 @@ class Autoscaler:
                 self._complain(in_a_line(failed))
 
     def _take_a_round(self) -> None:
+        if self._provider.has_steps():
+            try:
+                with turn(self._folder, 0, lambda _: None):
+                    self._provider.pending()
+            except ClusterBusy:
+                return
         limits = read_limits(self._folder)
         if limits is None:
             self._rest()
-            return
-        try:
-            with turn(self._folder, 0, lambda _: None):
-                self._provider.pending()  # a provider may have steps of earlier orders to take
-        except ClusterBusy:
             return
         nodes = self._nodes()
         staying = sum(each.stays for each in nodes)

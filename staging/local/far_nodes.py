@@ -135,6 +135,11 @@ class FarNodes:
             told.append(f"{starting} worker{'s' if starting > 1 else ''} to start")
         return told
 
+    def has_steps(self) -> bool:
+        """Tell whether nodes are on their way out, as they are when a command was killed, too."""
+        wish = read_wish(self._folder)
+        return wish is not None and bool(wish.leaving)
+
     def keep_within(self, limits: Limits) -> None:
         """Give Ray's own autoscaler the say; the cool-down is how long a node is idle."""
         idle = max(limits.cool_down_seconds / 60, _LEAST_IDLE_MINUTES)

@@ -89,6 +89,10 @@ class LocalNodes:
         ]
         return [line for line in lines if line] + ending
 
+    def has_steps(self) -> bool:
+        """Say no: the supervisor carries all orders out."""
+        return False
+
     def _orders(self) -> Orders:
         if living_run(self._folder) is None:
             raise StackNotRunning()

@@ -70,6 +70,16 @@ CASES = [
         {},
     ),
     Case(
+        "StagingClusterMissing",
+        5,
+        {'staging_cluster_cpus{instance="one"}': "0x200"},
+        {
+            'staging_cluster_cpus{instance="one"}': "0x200",
+            'staging_cluster_cpus{instance="two"}': "2x200",
+        },
+        {},
+    ),
+    Case(
         "StagingJobNotStarted",
         20,
         {f'{MOVED}{{state="pending"}}': "0x200"},
@@ -128,11 +138,11 @@ CASES = [
         "StagingSourceBudgetExhausted",
         40,
         {
-            f'{IN_USE}{{instance="one",{WAREHOUSE},use="attempt"}}': "6x200",
+            f'{IN_USE}{{instance="one",{WAREHOUSE},use="attempt"}}': "5 6 6 6 " * 50,
             f'{IN_USE}{{instance="one",{WAREHOUSE},use="holder"}}': "2x200",
             f"staging_source_connections_budget{{{WAREHOUSE}}}": "8x200",
             "staging_partitions_left": "9x200",
-            "staging_partitions_running": "6x200",
+            "staging_partitions_running": "5 6 6 6 " * 50,
         },
         {
             f'{IN_USE}{{instance="one",{WAREHOUSE},use="attempt"}}': "6x200",

@@ -50,6 +50,7 @@ def test_the_worker_counts_what_it_stages(service, stack):
     assert (
         labels(connection="warehouse", use="holder") in after["staging_source_connections_in_use"]
     )
+    assert after["staging_cluster_cpus"][ALL] >= 2
     assert after["staging_loop_rounds_total"][labels(loop="reconcile", outcome="done")] > 0
     assert scrape(shown["api"][0])["staging_catalog_up"] == {ALL: 1}
     assert "staging_flight_streams_open" in scrape(shown["flight"][0])

@@ -12,6 +12,7 @@ from staging.catalog import Catalog, migrate
 from staging.sources.connections import Connections
 from staging.storage.objects import ObjectStore
 from workflows.budgets import Budgets
+from workflows.cluster_size import ClusterSize
 from workflows.metrics import WorkerMetrics
 from workflows.parts import Parts
 
@@ -27,6 +28,7 @@ def parts(s3, tmp_path) -> Iterator[Parts]:
     connections, session = Connections(registry), RaySession("127.0.0.1:1")
     metrics = WorkerMetrics()
     metrics.registry.register(Budgets(catalog, connections))
+    metrics.registry.register(ClusterSize(session))
     yield Parts(
         catalog=catalog,
         connections=connections,

@@ -31,6 +31,10 @@ class _HeadOnly:
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
         self.rounds = self.rounds_without_turn = 0
+        self.leaves_steps = True
+
+    def has_steps(self) -> bool:
+        return self.leaves_steps
 
     def pending(self) -> list[str]:
         self.rounds += 1
@@ -89,6 +93,21 @@ def test_the_steps_of_earlier_orders_are_taken_in_turns_with_operators(layout, a
 
     until(lambda: provider.rounds > 3)
     assert (provider.rounds_without_turn, said) == (0, [])
+
+
+def test_the_steps_of_earlier_orders_are_taken_while_it_is_off_too_and_only_where_there_are_any(
+    layout, autoscaler
+):
+    one, provider, _ = autoscaler
+    write_limits(layout.folder, None)
+    provider.leaves_steps = False
+
+    one.start()
+    time.sleep(0.5)
+    assert provider.rounds == 0
+
+    provider.leaves_steps = True
+    until(lambda: provider.rounds > 3)
 
 
 def test_an_autoscaler_that_finds_no_tables_goes_on_when_they_are_there(layout, autoscaler):

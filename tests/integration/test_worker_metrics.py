@@ -72,6 +72,10 @@ def test_garbage_is_counted_when_it_is_found_and_again_when_it_is_gone(parts, tm
     assert shown(parts)["staging_garbage_objects_total"] == objects
 
 
+def test_without_a_cluster_no_cpus_are_shown(parts):
+    assert shown(parts)["staging_cluster_cpus"] == {ALL: 0}
+
+
 def test_the_sessions_of_a_connection_are_shown_against_its_budget(parts):
     found = shown(parts)
 

@@ -91,7 +91,9 @@ def test_rays_own_autoscaler_keeps_the_say_when_a_node_is_drained(far, launcher,
 
 
 def test_a_node_that_drains_is_ended_at_once_when_it_is_removed(far, ended, tmp_path):
+    assert not far.has_steps()
     far.drain([READERS[0]], seconds=600)
+    assert far.has_steps()
     far.pending()
     assert ended == []
 
