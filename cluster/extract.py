@@ -1,13 +1,11 @@
 """Read one partition and write its chunks as objects: what a Ray task does, without Ray."""
 
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +22,6 @@ from staging.sources.kinds import source_for
 from staging.sources.source import ReadCancelled, Reading, ReadRequest
 from staging.storage.objects import ObjectStore, StoreConfig
 from staging.storage.parquet import ChunkFile, ParquetOptions, write_chunks
-from staging.storage.scratch import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,21 +126,15 @@ class Extraction:
 
     def _store(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[StoredChunk]:
         store, unique = _store_at(self._request.store), uuid.uuid4().hex
-        with writing():
-            whole = tempfile.TemporaryDirectory(prefix="staging-")
-        with whole as folder:
-            files = write_chunks(
-                batches, schema, folder=Path(folder), options=self._request.parquet
-            )
-            for seq, file in enumerate(files):
-                yield self._upload(store, object_key(self._request.attempt, unique, seq), file)
+        for seq, file in enumerate(write_chunks(batches, schema, self._request.parquet)):
+            yield self._upload(store, object_key(self._request.attempt, unique, seq), file)
 
     def _upload(self, store: ObjectStore, key: str, file: ChunkFile) -> StoredChunk:
-        if self._cancelled.is_set():
-            raise ReadCancelled("the attempt was told to stop")
-        began = time.monotonic()
-        store.put_once(key, file.path, sha256=file.sha256)
-        file.path.unlink()
+        with file.file as body:
+            if self._cancelled.is_set():
+                raise ReadCancelled("the attempt was told to stop")
+            began = time.monotonic()
+            store.put_once(key, body, sha256=file.sha256)
         self._seconds["upload"] += time.monotonic() - began
         return StoredChunk(key, file.row_count, file.byte_count, file.sha256)
 

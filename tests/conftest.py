@@ -1,6 +1,7 @@
 """Real servers for tests, each started once a session when it is first asked for."""
 
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -119,13 +120,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConfig]:
 
 
 def _until_it_stores(config: StoreConfig, folder: Path) -> None:
-    body = folder / "ready"
-    body.write_bytes(b"ready")
     store = ObjectStore(config)
     deadline = time.monotonic() + 60
     while True:
         try:
-            store.put_once("ready", body, sha256=hashlib.sha256(b"ready").hexdigest())
+            store.put_once(
+                "ready", io.BytesIO(b"ready"), sha256=hashlib.sha256(b"ready").hexdigest()
+            )
             store.delete(["ready"])
         except StagingError:
             assert time.monotonic() < deadline, (folder / "s3.log").read_text()

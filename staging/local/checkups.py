@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from io import BytesIO
 from secrets import token_hex
 
 from staging.build import this_build
@@ -25,9 +26,9 @@ _STRANGER_SECONDS = 8.0
 def s3_puts_once(layout: Layout) -> None:
     """Try to overwrite an object; the commit protocol stands on that being refused."""
     with stored_object(layout) as (store, key, sent):
-        sent.write_bytes(b"other bytes")
+        other = b"not " + sent
         try:
-            store.put_once(key, sent, sha256=sha256(b"other bytes").hexdigest())
+            store.put_once(key, BytesIO(other), sha256=sha256(other).hexdigest())
         except ObjectConflict:
             return
         raise NotReady("it was overwritten")
@@ -49,7 +50,7 @@ def link_reaches(layout: Layout) -> None:
             raise NotReady(f"{endpoint} answers {refused.code}") from None
         except OSError as silent:
             raise NotReady(f"{endpoint} does not answer: {silent}") from None
-        if got != sent.read_bytes():
+        if got != sent:
             raise NotReady(f"{endpoint} gave other bytes")
 
 

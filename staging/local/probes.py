@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 import uuid
@@ -17,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,31 +48,28 @@ def temporal_serves(layout: Layout) -> None:
 def s3_stores(layout: Layout) -> None:
     """Put, read back and delete one object."""
     with stored_object(layout) as (store, key, sent):
-        got = sent.with_suffix(".got")
-        with got.open("wb") as into:
-            store.fetch(key, into)
-        if got.read_bytes() != sent.read_bytes():
+        got = BytesIO()
+        store.fetch(key, got)
+        if got.getvalue() != sent:
             raise NotReady("the store gave back other bytes")
 
 
 @contextmanager
-def stored_object(layout: Layout) -> "Iterator[tuple[ObjectStore, str, Path]]":
-    """Put an object for as long as it is looked at: the store, its key, its bytes in a file."""
+def stored_object(layout: Layout) -> "Iterator[tuple[ObjectStore, str, bytes]]":
+    """Put an object for as long as it is looked at: the store, its key, its bytes."""
     from staging.storage.objects import ObjectStore  # noqa: PLC0415 - 0.5 s of boto3
 
     key = f"{PROBE_PREFIX}{uuid.uuid4()}"
-    with tempfile.TemporaryDirectory() as folder:
-        sent = Path(folder) / "object"
-        sent.write_bytes(key.encode())
+    sent = key.encode()
+    try:
+        store = ObjectStore(store_config(layout))
+        store.put_once(key, BytesIO(sent), sha256=sha256(sent).hexdigest())
         try:
-            store = ObjectStore(store_config(layout))
-            store.put_once(key, sent, sha256=sha256(key.encode()).hexdigest())
-            try:
-                yield store, key, sent
-            finally:
-                store.delete([key])
-        except StagingError as refused:
-            raise NotReady(refused.detail) from refused
+            yield store, key, sent
+        finally:
+            store.delete([key])
+    except StagingError as refused:
+        raise NotReady(refused.detail) from refused
 
 
 def store_config(layout: Layout) -> "StoreConfig":

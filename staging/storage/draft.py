@@ -1,10 +1,8 @@
 """A Parquet file that is still being written."""
 
-import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +10,6 @@ import pyarrow.parquet as pq
 from staging.core.errors import SourceUnsupported, StorageUnavailable
 from staging.storage.encodings import Encodings
 from staging.storage.hashing_sink import HashingSink
-from staging.storage.scratch import writing
 
 _FOOTER_BYTES = 128
 """What one column of one row group adds to the footer (118 were seen on lineitem)."""
@@ -22,9 +19,12 @@ _PAGE_BYTES = 128
 
 @dataclass(frozen=True, slots=True)
 class ChunkFile:
-    """One finished Parquet file; `sha256` is lower-case hex of all its bytes."""
+    """One finished Parquet file; `sha256` is lower-case hex of all its bytes.
 
-    path: Path
+    It has no name and is gone when `file` is closed.
+    """
+
+    file: BinaryIO
     row_count: int
     byte_count: int
     sha256: str
@@ -34,7 +34,6 @@ class ChunkFile:
 class ParquetForm:
     """What all files of a run have in common."""
 
-    folder: Path
     schema: pa.Schema
     compression: str
     compression_level: int
@@ -73,17 +72,12 @@ class Draft:
     """One file in the making, to be finished or discarded."""
 
     def __init__(self, form: ParquetForm) -> None:
-        with writing():
-            descriptor, name = tempfile.mkstemp(dir=form.folder, suffix=".parquet")
-            os.close(descriptor)
-        self._path = Path(name)
-        self._sink = HashingSink(self._path)
+        self._sink = HashingSink()
         self._schema = form.schema
         try:
             self._writer = form.writer(self._sink)
         except SourceUnsupported:
-            self._sink.close()
-            self._path.unlink()
+            self._sink.file.close()
             raise
         self._rows = 0
         self._footer_bytes = 0
@@ -100,25 +94,21 @@ class Draft:
         self._footer_bytes += group.num_columns * _FOOTER_BYTES
 
     def absorb(self, shorter: "Draft") -> None:
-        """Append the rows of another draft, one row group at a time, and delete it."""
+        """Append the rows of another draft, one row group at a time, and let go of it."""
         tail = shorter.finish()
-        try:
-            with pq.ParquetFile(tail.path, page_checksum_verification=True) as file:
-                for group in range(file.num_row_groups):
-                    self.write(file.read_row_group(group, use_threads=False).cast(self._schema))
-        finally:
-            tail.path.unlink()
+        with tail.file, pq.ParquetFile(tail.file, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                self.write(file.read_row_group(group, use_threads=False).cast(self._schema))
 
     def finish(self) -> ChunkFile:
         """Write the footer; the file is the caller's from now on."""
         self._writer.close()
         self._sink.close()
-        return ChunkFile(self._path, self._rows, self._sink.byte_count, self._sink.sha256)
+        return ChunkFile(self._sink.file, self._rows, self._sink.byte_count, self._sink.sha256)
 
     def discard(self) -> None:
-        """Delete the file, whatever became of its writer."""
+        """Let go of the file, whatever became of its writer."""
         with suppress(pa.ArrowException, OSError, StorageUnavailable):
             self._writer.close()
-        with suppress(StorageUnavailable):
-            self._sink.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._sink.file.close()

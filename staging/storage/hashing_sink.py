@@ -1,7 +1,8 @@
 """A file that is hashed while it is written."""
 
 import hashlib
-from pathlib import Path
+import tempfile
+from typing import BinaryIO
 
 from staging.storage.scratch import writing
 
@@ -9,12 +10,13 @@ from staging.storage.scratch import writing
 class HashingSink:
     """A new file for pyarrow to write to; nobody reads it before it is closed.
 
+    It has no name from the start, so nothing is left of it however the process ends.
     Raises StorageUnavailable when the disk takes no more: with room, the same step succeeds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         with writing():
-            self._file = path.open("wb")
+            self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # who reads it closes it
         self._hash = hashlib.sha256()
         self.byte_count = 0
         self.closed = False
@@ -22,7 +24,7 @@ class HashingSink:
     def write(self, part: bytes) -> int:
         """Append bytes."""
         with writing():
-            self._file.write(part)
+            self.file.write(part)
         self._hash.update(part)
         self.byte_count += len(part)
         return len(part)
@@ -35,12 +37,12 @@ class HashingSink:
         """Do nothing: close flushes."""
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Write out what is buffered; the file stays open for its reader."""
         if self.closed:
             return
         self.closed = True
         with writing():
-            self._file.close()
+            self.file.flush()
 
     @property
     def sha256(self) -> str:

@@ -1,7 +1,6 @@
 """Measure how large rows are as chunks, from a sample of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,6 @@ def encoded_bytes(batches: Sequence[pa.RecordBatch], options: ParquetOptions) ->
     """Encode the rows as chunks are, and count their pages; a chunk has a footer besides."""
     sample = pa.Table.from_batches(batches)
     form = ParquetForm(
-        Path(),
         sample.schema,
         options.compression,
         options.compression_level,

@@ -1,13 +1,13 @@
 """Objects of the bucket: put once, fetch, list, delete."""
 
 import hashlib
+import io
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypedDict
 
 from botocore.exceptions import ClientError
@@ -49,28 +49,29 @@ class ObjectStore:
         self._config = config
         self._client = s3_client(config, TRANSFER)
 
-    def put_once(self, key: str, body: Path, *, sha256: str) -> None:
-        """Upload a file under a key that nothing lives under yet; `sha256` is hex, verified.
+    def put_once(self, key: str, body: BinaryIO, *, sha256: str) -> None:
+        """Upload a whole file under a key that nothing lives under yet; `sha256` is hex, verified.
 
         Idempotent for equal bytes: a repeated put finds its own object and is content.
         Raises ObjectConflict if other bytes live there, UploadCorrupted if other bytes arrived,
         StorageUnavailable if the store does not answer; whether it is stored is then unknown.
         """
-        size = body.stat().st_size
+        size = body.seek(0, io.SEEK_END)
         if size > _PUT_LIMIT_BYTES:
             raise StorageError(f"put {key}: {size} bytes are more than one PUT takes (5 GiB)")
         digest = b64encode(bytes.fromhex(sha256)).decode()
-        with translated(self._config, f"put {key}"), body.open("rb") as file:
-            if self._put(key, file, digest) != digest and not self._holds(key, size, digest):
+        body.seek(0)
+        with translated(self._config, f"put {key}"):
+            if self._put(key, body, digest) != digest and not self._holds(key, size, digest):
                 raise ObjectConflict(f"other bytes live under {key}")
 
-    def _put(self, key: str, file: BinaryIO, digest: str) -> str | None:
+    def _put(self, key: str, body: BinaryIO, digest: str) -> str | None:
         """Put unless something is there; the hash that the store says it verified, if it says."""
         try:
             answer = self._client.put_object(
                 Bucket=self._config.bucket,
                 Key=key,
-                Body=file,
+                Body=body,
                 IfNoneMatch="*",
                 ChecksumSHA256=digest,
                 ContentType=_CONTENT_TYPE,

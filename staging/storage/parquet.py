@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -32,19 +31,19 @@ def parquet_options(options: JobOptions) -> ParquetOptions:
 
 
 def write_chunks(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, folder: Path, options: ParquetOptions
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, options: ParquetOptions
 ) -> Iterator[ChunkFile]:
-    """Write the rows, in order, as Parquet files in the folder; yield each when it is finished.
+    """Write the rows, in order, as Parquet files; yield each when it is finished.
 
     Sizes lie between half the target and twice the target, but for the only file of a small
     stream and for rows that are larger than that by themselves.  A file is cut before the row
     group that might take it past 3/2 of the target, and stays open until the next one has
     reached 1/2: if the stream ends before, the short tail is appended to it.
-    A file that was yielded is the caller's to delete; the others are deleted on any error and
+    A file that was yielded is the caller's to close; the others are closed on any error and
     when the generator is closed.  No rows, no file.
     Raises SourceChanged if a batch has another schema, StorageUnavailable if the disk is full.
     """
-    cutter = _Cutter(schema, folder, options)
+    cutter = _Cutter(schema, options)
     try:
         for group in row_groups(_checked(batches, schema), cutter.group_bytes):
             yield from cutter.add(group)
@@ -63,9 +62,8 @@ def _checked(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
 class _Cutter:
     """The file that is being filled, and the full one before it that may have to take a tail."""
 
-    def __init__(self, schema: pa.Schema, folder: Path, options: ParquetOptions) -> None:
+    def __init__(self, schema: pa.Schema, options: ParquetOptions) -> None:
         self._schema = schema
-        self._folder = folder
         self._options = options
         self._target = options.target_bytes
         self.group_bytes = min(GROUP_BYTES, self._target // 2)
@@ -96,7 +94,7 @@ class _Cutter:
             yield self._finish_full()
 
     def discard(self) -> None:
-        """Delete every file that was not yielded."""
+        """Let go of every file that was not yielded."""
         for draft in (self._full, self._filling):
             if draft is not None:
                 draft.discard()
@@ -120,7 +118,6 @@ class _Cutter:
     def _new_draft(self, sample: pa.Table) -> Draft:
         if self._form is None:
             self._form = ParquetForm(
-                self._folder,
                 self._schema,
                 self._options.compression,
                 self._options.compression_level,

@@ -1,4 +1,4 @@
-"""The folder for temporary files, whose disk may be full."""
+"""Temporary files, whose disk may be full."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -262,24 +262,24 @@ def test_a_column_that_the_role_may_not_read_is_no_hindrance_to_the_others(db, s
 
 @pytest.mark.parametrize("compression", ["zstd", "none"])
 @pytest.mark.parametrize("share", [1.15, 1.6, 2.3, 3.1])
-def test_every_chunk_is_within_a_factor_of_two_of_its_target(stock, tmp_path, compression, share):
+def test_every_chunk_is_within_a_factor_of_two_of_its_target(stock, compression, share):
     spec, whole = SourceSpec("w", table="orders"), 1 << 30
-    [all_rows] = chunks_of(stock, spec, ParquetOptions(whole, compression), tmp_path)
+    [all_rows] = chunks_of(stock, spec, ParquetOptions(whole, compression))
     target = int(all_rows / share)
 
-    sizes = chunks_of(stock, spec, ParquetOptions(target, compression), tmp_path)
+    sizes = chunks_of(stock, spec, ParquetOptions(target, compression))
 
     assert len(sizes) >= share
     assert all(target / 2 <= size <= target * 2 for size in sizes)
 
 
-def chunks_of(source, spec, options, folder):
+def chunks_of(source, spec, options):
     """Give the bytes of each chunk that a job would write."""
     measure = partial(encoded_bytes, options=options)
     split = source.split(spec, None, Sizing(options.target_bytes, measure, readers=2))
     sizes = []
     for index in range(len(split.bounds)):
         with source.read(request(spec, split, index)) as reading:
-            files = write_chunks(reading, split.schema, folder=folder, options=options)
+            files = write_chunks(reading, split.schema, options)
             sizes += [each.byte_count for each in files]
     return sizes

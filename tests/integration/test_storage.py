@@ -1,5 +1,4 @@
 import hashlib
-import io
 import socket
 import threading
 import time
@@ -9,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from io import BytesIO
 from random import Random
 
 import httpx2
@@ -48,32 +47,22 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return f"test_storage/{sha256(request.node.nodeid.encode())[:12]}/"
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Callable[[bytes], Path]:
-    def write(body: bytes) -> Path:
-        path = tmp_path / sha256(body)[:8]
-        path.write_bytes(body)
-        return path
-
-    return write
-
-
 def fetched(store: ObjectStore, key: str) -> bytes:
-    into = io.BytesIO()
+    into = BytesIO()
     store.fetch(key, into)
     return into.getvalue()
 
 
 @pytest.mark.parametrize("body", [b"", b"one", BODY], ids=["empty", "small", "large"])
-def test_what_was_put_is_fetched(store, prefix, file, body):
-    store.put_once(prefix + "a", file(body), sha256=sha256(body))
+def test_what_was_put_is_fetched(store, prefix, body):
+    store.put_once(prefix + "a", BytesIO(body), sha256=sha256(body))
 
     assert fetched(store, prefix + "a") == body
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 3_000_000), (0, 5_000_000)])
-def test_a_span_of_what_was_put_is_read_in_parts(store, prefix, file, start, end):
-    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+def test_a_span_of_what_was_put_is_read_in_parts(store, prefix, start, end):
+    store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
 
     with closing(store.open(prefix + "a", Span(start, end), byte_count=len(BODY))) as body:
         parts = list(body)
@@ -82,8 +71,8 @@ def test_a_span_of_what_was_put_is_read_in_parts(store, prefix, file, start, end
     assert max(map(len, parts)) <= 1 << 20
 
 
-def test_an_object_of_another_length_is_not_opened(store, prefix, file):
-    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+def test_an_object_of_another_length_is_not_opened(store, prefix):
+    store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
 
     for byte_count in (len(BODY) - 1, len(BODY) + 1):
         with pytest.raises(ObjectDamaged):
@@ -94,26 +83,26 @@ def test_an_object_of_another_length_is_not_opened(store, prefix, file):
         store.open(prefix + "b", Span(0, 10), byte_count=10)
 
 
-def test_a_repeated_put_of_the_same_bytes_is_content(store, prefix, file):
+def test_a_repeated_put_of_the_same_bytes_is_content(store, prefix):
     for _ in range(2):
-        store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+        store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
 
     assert fetched(store, prefix + "a") == BODY
 
 
 @pytest.mark.parametrize("other", [b"other bytes", b"B" * len(BODY)], ids=["shorter", "as long"])
-def test_an_object_is_never_overwritten_by_other_bytes(store, prefix, file, other):
-    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+def test_an_object_is_never_overwritten_by_other_bytes(store, prefix, other):
+    store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
 
     with pytest.raises(ObjectConflict, match="other bytes live under"):
-        store.put_once(prefix + "a", file(other), sha256=sha256(other))
+        store.put_once(prefix + "a", BytesIO(other), sha256=sha256(other))
 
     assert fetched(store, prefix + "a") == BODY
 
 
-def test_of_two_writers_at_once_one_wins_and_the_other_is_told(store, prefix, file):
+def test_of_two_writers_at_once_one_wins_and_the_other_is_told(store, prefix):
     bodies = [Random(n).randbytes(300_000) for n in range(2)]
-    files = [file(body) for body in bodies]
+    files = [BytesIO(body) for body in bodies]
 
     def put(key: str, n: int) -> bool:
         try:
@@ -130,9 +119,9 @@ def test_of_two_writers_at_once_one_wins_and_the_other_is_told(store, prefix, fi
             assert fetched(store, key) == bodies[won.index(True)]
 
 
-def test_bytes_that_do_not_match_their_hash_are_refused_and_not_stored(store, prefix, file):
+def test_bytes_that_do_not_match_their_hash_are_refused_and_not_stored(store, prefix):
     with pytest.raises(UploadCorrupted) as refused:
-        store.put_once(prefix + "a", file(BODY), sha256=sha256(b"something else"))
+        store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(b"something else"))
 
     assert refused.value.retryable
     assert list(store.list(prefix)) == []
@@ -155,10 +144,10 @@ def test_a_writer_that_dies_in_the_middle_leaves_no_object(s3, store, prefix):
     assert list(store.list(prefix)) == []
 
 
-def test_listing_gives_every_object_under_a_prefix_in_the_order_of_keys(store, prefix, file):
+def test_listing_gives_every_object_under_a_prefix_in_the_order_of_keys(store, prefix):
     before = datetime.now(UTC) - timedelta(seconds=2)
     for name in ("b/2", "a", "b/1"):
-        store.put_once(prefix + name, file(name.encode()), sha256=sha256(name.encode()))
+        store.put_once(prefix + name, BytesIO(name.encode()), sha256=sha256(name.encode()))
 
     listed = list(store.list(prefix))
     below = list(store.list(prefix + "b/"))
@@ -169,9 +158,9 @@ def test_listing_gives_every_object_under_a_prefix_in_the_order_of_keys(store, p
     assert [each.key for each in below] == [prefix + "b/1", prefix + "b/2"]
 
 
-def test_deleting_takes_thousands_of_keys_and_those_that_are_not_there(store, prefix, file):
+def test_deleting_takes_thousands_of_keys_and_those_that_are_not_there(store, prefix):
     for name in ("a", "b", "c"):
-        store.put_once(prefix + name, file(b"x"), sha256=sha256(b"x"))
+        store.put_once(prefix + name, BytesIO(b"x"), sha256=sha256(b"x"))
 
     store.delete(f"{prefix}{name}" for name in ["a", *range(2500), "b"])
 
@@ -206,37 +195,37 @@ def test_a_missing_bucket_is_an_error_unless_it_may_be_created(s3):
     assert list(missing.list()) == []
 
 
-def test_wrong_keys_are_a_refusal_and_no_keys_are_named(s3, file, monkeypatch):
+def test_wrong_keys_are_a_refusal_and_no_keys_are_named(s3, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StorageError, match="the store answers SignatureDoesNotMatch") as refused:
-        ObjectStore(s3).put_once("a", file(b"x"), sha256=sha256(b"x"))
+        ObjectStore(s3).put_once("a", BytesIO(b"x"), sha256=sha256(b"x"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
     with pytest.raises(StorageError, match="set AWS_ACCESS_KEY_ID"):
-        ObjectStore(s3).put_once("a", file(b"x"), sha256=sha256(b"x"))
+        ObjectStore(s3).put_once("a", BytesIO(b"x"), sha256=sha256(b"x"))
     assert not refused.value.retryable
 
 
-STEPS: dict[str, Callable[[ObjectStore, Path], object]] = {
-    "put": lambda store, file: store.put_once("a", file, sha256=sha256(b"x")),
-    "fetch": lambda store, _: fetched(store, "a"),
-    "open": lambda store, _: store.open("a", Span(0, 1), byte_count=1),
-    "delete": lambda store, _: store.delete(["a"]),
-    "list": lambda store, _: list(store.list()),
-    "ensure_bucket": lambda store, _: store.ensure_bucket(create=True),
-    "check": lambda store, _: store.check(),
-    "abort": lambda store, _: store.abort_unfinished_uploads(datetime.now(UTC)),
+STEPS: dict[str, Callable[[ObjectStore], object]] = {
+    "put": lambda store: store.put_once("a", BytesIO(b"x"), sha256=sha256(b"x")),
+    "fetch": lambda store: fetched(store, "a"),
+    "open": lambda store: store.open("a", Span(0, 1), byte_count=1),
+    "delete": lambda store: store.delete(["a"]),
+    "list": lambda store: list(store.list()),
+    "ensure_bucket": lambda store: store.ensure_bucket(create=True),
+    "check": lambda store: store.check(),
+    "abort": lambda store: store.abort_unfinished_uploads(datetime.now(UTC)),
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_closed_port_is_noticed_in_seconds(s3, file, step):
+def test_a_closed_port_is_noticed_in_seconds(s3, step):
     dead = ObjectStore(replace(s3, endpoint=f"http://127.0.0.1:{free_port()}"))
     started = time.monotonic()
 
     with pytest.raises(StorageUnavailable, match="does not answer") as unavailable:
-        STEPS[step](dead, file(b"x"))
+        STEPS[step](dead)
 
     assert time.monotonic() - started < 45
     assert unavailable.value.__cause__ is not None
@@ -299,17 +288,17 @@ def test_a_broken_answer_is_one_of_our_errors(answering, answer, error):
     assert type(failed.value) is error
 
 
-def test_a_store_that_keeps_no_hash_is_read_back(s3, store, prefix, file, monkeypatch):
+def test_a_store_that_keeps_no_hash_is_read_back(s3, store, prefix, monkeypatch):
     """Take the hash out of the store's answers, as a store without checksums would give them."""
     client = store._client
     client.meta.events.register(
         "before-parse.s3", lambda response_dict, **_: _without_hash(response_dict)
     )
 
-    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
-    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+    store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
+    store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
     with pytest.raises(ObjectConflict):
-        store.put_once(prefix + "a", file(b"B" * len(BODY)), sha256=sha256(b"B" * len(BODY)))
+        store.put_once(prefix + "a", BytesIO(b"B" * len(BODY)), sha256=sha256(b"B" * len(BODY)))
 
 
 def _without_hash(response: dict) -> None:
@@ -320,8 +309,8 @@ def _without_hash(response: dict) -> None:
     }
 
 
-def test_the_store_reports_the_hash_that_it_verified(s3, store, prefix, file):
-    store.put_once(prefix + "a", file(BODY), sha256=sha256(BODY))
+def test_the_store_reports_the_hash_that_it_verified(s3, store, prefix):
+    store.put_once(prefix + "a", BytesIO(BODY), sha256=sha256(BODY))
 
     head = s3_client(s3, TRANSFER).head_object(
         Bucket=s3.bucket, Key=prefix + "a", ChecksumMode="ENABLED"

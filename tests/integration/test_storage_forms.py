@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,13 +30,6 @@ PAYER = (("x-amz-request-payer", "requester"),)
 
 
 @pytest.fixture
-def body(tmp_path: Path) -> Path:
-    path = tmp_path / "body"
-    path.write_bytes(BODY)
-    return path
-
-
-@pytest.fixture
 def own_host(
     s3: StoreConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[StoreConfig, str]]:
@@ -53,12 +47,12 @@ def own_host(
     child.stop()
 
 
-def put(config: StoreConfig, key: str, body: Path) -> None:
+def put(config: StoreConfig, key: str) -> None:
     """Put as soon as the store is ready."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            return ObjectStore(config).put_once(key, body, sha256=HASH)
+            return ObjectStore(config).put_once(key, BytesIO(BODY), sha256=HASH)
         except StagingError:
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -68,9 +62,9 @@ def link_of(config: StoreConfig, key: str = "1/a.parquet") -> Link:
     return LinkSigner(config).sign(key, lifetime=HOUR, now=datetime.now(UTC))
 
 
-def test_a_bucket_is_reached_and_linked_under_a_host_of_its_own(own_host, body):
+def test_a_bucket_is_reached_and_linked_under_a_host_of_its_own(own_host):
     config, address = own_host
-    put(config, "1/ä b+c/0.parquet", body)
+    put(config, "1/ä b+c/0.parquet")
     link = link_of(config, "1/ä b+c/0.parquet")
     host = urlsplit(link.url).netloc
 
@@ -114,9 +108,9 @@ def test_a_link_of_either_style_is_the_one_that_boto3_would_sign(s3, key):
         )
 
 
-def test_a_link_that_wants_headers_is_refused_without_them(s3, body):
+def test_a_link_that_wants_headers_is_refused_without_them(s3):
     config = replace(s3, link_headers=PAYER)
-    put(config, "1/headers.parquet", body)
+    put(config, "1/headers.parquet")
     link = link_of(config, "1/headers.parquet")
 
     assert link.headers == dict(PAYER)
@@ -127,10 +121,10 @@ def test_a_link_that_wants_headers_is_refused_without_them(s3, body):
     assert httpx2.get(link.url, headers=other).status_code == 403
 
 
-def test_an_object_is_encrypted_as_it_is_asked_for_and_read_as_any_other(s3, body):
+def test_an_object_is_encrypted_as_it_is_asked_for_and_read_as_any_other(s3):
     config = replace(s3, encryption="AES256")
-    put(config, "1/encrypted.parquet", body)
-    put(config, "1/encrypted.parquet", body)  # finds its own object
+    put(config, "1/encrypted.parquet")
+    put(config, "1/encrypted.parquet")  # finds its own object
 
     head = s3_client(s3, TRANSFER).head_object(Bucket=s3.bucket, Key="1/encrypted.parquet")
     assert head["ServerSideEncryption"] == "AES256"

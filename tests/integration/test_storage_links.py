@@ -3,7 +3,6 @@ import io
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -20,11 +19,10 @@ BODY = b"0123456789" * 1000
 
 
 @pytest.fixture
-def key(s3: StoreConfig, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def key(s3: StoreConfig, request: pytest.FixtureRequest) -> str:
     name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
-    path = tmp_path / "body"
-    path.write_bytes(BODY)
-    ObjectStore(s3).put_once(f"1/{name}/0.parquet", path, sha256=hashlib.sha256(BODY).hexdigest())
+    digest = hashlib.sha256(BODY).hexdigest()
+    ObjectStore(s3).put_once(f"1/{name}/0.parquet", io.BytesIO(BODY), sha256=digest)
     return f"1/{name}/0.parquet"
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import uuid
 
 import pytest
@@ -53,13 +54,11 @@ def test_attempts_are_counted_by_how_they_end_and_only_what_is_visible_is_rows(p
     assert found["staging_attempt_stage_seconds_sum"] == {labels(stage="read"): 0.1}
 
 
-def test_garbage_is_counted_when_it_is_found_and_again_when_it_is_gone(parts, tmp_path):
-    body = tmp_path / "object"
-    body.write_bytes(b"left behind")
+def test_garbage_is_counted_when_it_is_found_and_again_when_it_is_gone(parts):
     unknown = Attempt(1, str(uuid.uuid4()), 0, 1)
     key = object_key(unknown, uuid.uuid4().hex, 0)
     digest = hashlib.sha256(b"left behind").hexdigest()
-    parts.store.put_once(key, body, sha256=digest)
+    parts.store.put_once(key, io.BytesIO(b"left behind"), sha256=digest)
 
     assert collect_garbage(parts) >= 1
 

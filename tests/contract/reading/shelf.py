@@ -127,10 +127,7 @@ class Shelf:
     def put(self, key: str, body: bytes) -> str:
         """Store an object; give its SHA-256."""
         digest = hashlib.sha256(body).hexdigest()
-        file = self.folder / f"{uuid.uuid4().hex}.parquet"
-        file.write_bytes(body)
-        self.store.put_once(key, file, sha256=digest)
-        file.unlink()
+        self.store.put_once(key, io.BytesIO(body), sha256=digest)
         return digest
 
     def _begin(self, job_id: str) -> Attempt:
