@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from staging.catalog.budget import lock_usage
+from staging.catalog.budget import room_within
 from staging.catalog.database import Database
 from staging.catalog.fencing import fence_out
 from staging.catalog.moves import change_job, lock_job, whole_job
@@ -90,7 +90,8 @@ class Attempts(Database):
         """Begin attempts at the next partitions of a running job, none in any other state.
 
         At most `limit`, and no more than keeps the attempts and holders of all jobs on the
-        job's connection within `budget`; partitions whose retry is not due are left.
+        job's connection within `budget`, with a place left for each job that reads nothing;
+        partitions whose retry is not due are left.
         Raises UnknownJob, and StaleAttempt if a later term has begun.
         """
         with self._writing() as connection:
@@ -99,7 +100,7 @@ class Attempts(Database):
                 raise StaleAttempt(f"term {term} of job {job_id} is over")
             if job.state is not JobState.RUNNING:
                 return []
-            room = min(limit, budget - lock_usage(connection, job.connection).total)
+            room = min(limit, room_within(connection, job, budget))
             if room <= 0:
                 return []
             found = connection.execute(_NEXT, {"of_job": job_id, "now": now, "at_most": room})

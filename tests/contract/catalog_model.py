@@ -94,6 +94,10 @@ class ModelJob:
             if n not in self.done and n not in self.running and self.retry_at.get(n, now) <= now
         ]
 
+    def is_starved(self) -> bool:
+        """Tell whether it has partitions and reads none."""
+        return self.state == "running" and not self.running and len(self.done) < (self.total or 0)
+
     def is_running(self, attempt: Attempt) -> bool:
         """Tell whether the attempt is the one that its partition waits for."""
         return self.running.get(attempt.partition_id) == attempt

@@ -87,6 +87,36 @@ def test_the_jobs_of_one_connection_share_its_budget(catalog):
     assert len(begin_within(catalog, elsewhere, budget=5)) == 5
 
 
+def test_a_job_that_reads_leaves_a_place_to_each_that_waits_to(catalog):
+    name = f"shared-{uuid.uuid4()}"
+    long, short, shorter = (running(catalog, 20, on_connection(name)) for _ in range(3))
+    term = catalog.take_term(long, now=NOW)
+    begun = begin_of(catalog, long, term, budget=4)
+    assert len(begun) == 4
+
+    for _, attempt in begun[:2]:
+        _publish(catalog, attempt)
+        assert begin_of(catalog, long, term, budget=4) == []
+    for waiting in (short, shorter):
+        assert len(begin_within(catalog, waiting, budget=4, limit=1)) == 1
+    _publish(catalog, begun[2][1])
+    assert len(begin_of(catalog, long, term, budget=4)) == 1
+
+
+def test_many_jobs_that_only_wait_leave_half_of_the_budget_to_one_that_reads(catalog):
+    name = f"shared-{uuid.uuid4()}"
+    reading, *_ = (running(catalog, 20, on_connection(name)) for _ in range(9))
+    term = catalog.take_term(reading, now=NOW)
+
+    rounds = [len(begin_of(catalog, reading, term, budget=6, limit=1)) for _ in range(5)]
+
+    assert rounds == [1, 1, 1, 0, 0]
+
+
+def begin_of(catalog, job_id, term, budget, limit=100):
+    return catalog.begin_attempts(job_id, term, limit=limit, budget=budget, now=NOW)
+
+
 def _publish(catalog, attempt):
     catalog.publish_partition(a_receipt(attempt, 5), now=NOW)
 

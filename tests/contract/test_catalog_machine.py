@@ -71,7 +71,11 @@ class CatalogMachine(Lives):
         if job.driver_term is None:
             self.take_term(job)
         room = BUDGET - sum(len(each.running) for each in self.models)
-        expected = job.waiting(self.now)[: min(limit, room)] if job.state == "running" else []
+        if job.running:
+            room -= min(sum(each.is_starved() for each in self.models), BUDGET // 2)
+        expected = (
+            job.waiting(self.now)[: max(0, min(limit, room))] if job.state == "running" else []
+        )
         begun = self._begin(job, job.driver_term, limit)
         assert [(p.partition_id, p.failures) for p, _ in begun] == [
             (n, job.failures.get(n, {})) for n in expected
