@@ -72,8 +72,7 @@ def renew_endpoint(call: Call) -> bytes:
     ticket = open_ticket(endpoint.ticket.ticket, wiring.keys, call.now)
     if call.identity.is_claimed and call.identity.org_id != ticket.org_id:
         raise ForeignTicket()
-    job = wiring.catalog.job(ticket.org_id, ticket.job_id)
-    chunk = wiring.catalog.chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
+    job, chunk = wiring.catalog.job_and_chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
     check_readable(job, chunk, call.now, wiring.desk.purge_grace)
     renewed: bytes = wiring.desk.endpoint(job, chunk, ticket.columns, call.now).serialize()
     return renewed

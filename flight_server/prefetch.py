@@ -86,8 +86,8 @@ class Prefetch:
     def _warm_next(self, read: _Read) -> None:
         if read.build is not None and not read.build.wait_until_whole():
             return
-        job = self._catalog.job_by_id(read.job.job_id)
-        chunk = self._catalog.chunk(job.org_id, job.job_id, str(read.chunk.chunk_index + 1))
+        ref = str(read.chunk.chunk_index + 1)
+        job, chunk = self._catalog.job_and_chunk(read.job.org_id, read.job.job_id, ref)
         check_readable(job, chunk, datetime.now(UTC), self._purge_grace)
         portion = Portion(job.job_id, chunk.chunk_id, read.columns)
         asked = self._decoding.ask(portion, chunk, job_schema(job, read.columns))

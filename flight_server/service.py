@@ -78,8 +78,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow h
         tally_of(context).tell(job_id=ticket.job_id, chunk_id=ticket.chunk_id)
         if identity.is_claimed and identity.org_id != ticket.org_id:
             raise ForeignTicket()
-        job = wiring.catalog.job(ticket.org_id, ticket.job_id)
-        chunk = wiring.catalog.chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
+        job, chunk = wiring.catalog.job_and_chunk(ticket.org_id, ticket.job_id, ticket.chunk_id)
         try:
             check_readable(job, chunk, now, wiring.desk.purge_grace)
         except Gone:

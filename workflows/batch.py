@@ -23,10 +23,14 @@ from workflows.outcomes import settle
 from workflows.parts import Parts
 from workflows.width import width
 
-_BATCH_PARTITIONS = 1_000
 _BATCH_SECONDS = 600.0
+"""How long partitions are begun before another job may have the worker's activity slot."""
+_BEGUN_AT_ONCE = 500
+"""Handing so many to Ray takes a second: heartbeats and outcomes do not wait for longer."""
 _POLL_SECONDS = 0.5
 _IDLE_SECONDS = 0.1
+_TRY_SECONDS = 0.5
+"""How often a batch tries to begin when others have all sessions; each try is a write."""
 _LOOK_SECONDS = 0.1
 """How late a change of the job's state may be seen while attempts run; none begins meanwhile."""
 _BEAT_SECONDS = 1.0
@@ -41,7 +45,7 @@ _log = structlog.get_logger(__name__)
 
 
 def stage_batch(parts: Parts, job_id: str) -> None:
-    """Read partitions until the batch is full, the job is read, or its state says to stop.
+    """Read partitions until the batch's time is over, the job is read, or its state says to stop.
 
     Takes the job's staging term: what an earlier run of this activity still has running is
     fenced out, and that run starts nothing more.
@@ -58,6 +62,7 @@ def stage_batch(parts: Parts, job_id: str) -> None:
         except StaleAttempt:
             _log.info("staging_term_over", job_id=job_id, term=term)
         finally:
+            batch.leave_line()
             parts.metrics.attempts_stopped(len(batch.dispatch))
             batch.dispatch.stop()
 
@@ -95,12 +100,13 @@ class Batch:
         self._failures: dict[Attempt, Mapping[str, int]] = {}
         self._job = parts.catalog.job_by_id(job_id)
         self._connection: Connection = parts.connection(self._job)
+        self._line = f"read {self._job.source.connection}"
         self._may_start_until = time.monotonic() + _BATCH_SECONDS
         self._stop_by: float | None = None
         self._kept_at = time.monotonic()
         self._beaten_at = 0.0
         self._looked_at = 0.0
-        self._started = 0
+        self._try_at = 0.0
 
     def run(self) -> None:
         """Loop until nothing runs and nothing more may start."""
@@ -109,6 +115,8 @@ class Batch:
             if self._may_start():
                 self._start_more()
             outcomes = self._wait()
+            if outcomes:
+                self._try_at = 0.0 if len(self.dispatch) else time.monotonic() + _TRY_SECONDS
             for outcome in outcomes:
                 settle(self._parts, outcome, self._failures.pop(outcome.attempt, {}))
             if self._is_due_to_keep(outcomes) and not self._keep():
@@ -140,29 +148,38 @@ class Batch:
         return len(self.dispatch) == 0 or time.monotonic() > self._stop_by
 
     def _may_start(self) -> bool:
-        return (
-            self._stop_by is None
-            and self._started < _BATCH_PARTITIONS
-            and time.monotonic() < self._may_start_until
-        )
+        return self._stop_by is None and time.monotonic() < self._may_start_until
 
     def _start_more(self) -> None:
         room = width(self._parts, self._job) - len(self.dispatch)
-        limit = min(room, _BATCH_PARTITIONS - self._started)
-        if limit <= 0:
+        if room <= 0 or not self._is_turn():
             return
         begun = self._parts.catalog.begin_attempts(
             self._job_id,
             self._term,
-            limit=limit,
+            limit=min(room, _BEGUN_AT_ONCE),
             budget=self._connection.max_connections,
             now=now(),
         )
         for partition, attempt in begun:
             self._failures[attempt] = partition.failures
             self.dispatch.start(self._request(partition, attempt), self._memory(partition))
-        self._started += len(begun)
+        if begun:
+            self.leave_line()
+        self._try_at = time.monotonic() + (0.0 if begun else _TRY_SECONDS)
         self._parts.metrics.attempts_started(len(begun))
+
+    def _is_turn(self) -> bool:
+        """Tell whether to try to begin; of those that read nothing, the first always does.
+
+        Who has just read all that it had is the last of these.
+        """
+        is_first = len(self.dispatch) == 0 and self._parts.lines.is_first(self._line, self._job_id)
+        return is_first or time.monotonic() >= self._try_at
+
+    def leave_line(self) -> None:
+        """Wait for sessions no more."""
+        self._parts.lines.leave(self._line, self._job_id)
 
     def _memory(self, partition: Partition) -> int:
         """Give twice as much after each time that it was too little, but not more than a node has.

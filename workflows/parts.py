@@ -1,6 +1,6 @@
 """What the worker's activities and loops work with, built once in wiring."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cluster.extract import Telemetry
@@ -13,11 +13,12 @@ from staging.sources.connections import Connection, Connections
 from staging.storage.objects import ObjectStore, StoreConfig
 from workflows.clock import now
 from workflows.metrics import WorkerMetrics
+from workflows.turns import Lines
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The four things outside, the two graces, what counts, and what is told of it."""
+    """The four things outside, the two graces, what counts, what is told of it, who waits."""
 
     catalog: Catalog
     connections: Connections
@@ -29,6 +30,7 @@ class Parts:
     telemetry: Telemetry
     purge_grace: timedelta
     garbage_grace: timedelta
+    lines: Lines = field(default_factory=Lines)
 
     def standing(self, job_id: str) -> Standing:
         """Where the job stands now."""

@@ -69,22 +69,21 @@ export class ChunkStates {
   }
 
   /**
-   * Read anew, in order, what can change: acks and deletions are told by no event. `isDone` is
-   * asked before each page that is read.
+   * Read anew, in order, each page with a chunk that is in none of the `settled` states: acks and
+   * deletions are told by no event. `isDone` is asked before each page that is read.
    */
-  async walk(isDone, signal) {
+  async walk(settled, isDone, signal) {
     for (let from = 0; from < this.length && !signal.aborted; from += PAGE) {
-      if (this.isSettled(from)) continue;
+      if (this.isSettled(from, settled)) continue;
       if (isDone()) break;
       await this.readPage(from, PAGE, signal);
     }
     await pause(BETWEEN_WALKS_MS, signal);
   }
 
-  /** Tell whether no chunk of a page can change any more. */
-  isSettled(from) {
+  isSettled(from, settled) {
     const page = this.codes.subarray(from, Math.min(from + PAGE, this.length));
-    return page.every((code) => STATES[code] === "deleted");
+    return page.every((code) => settled.includes(STATES[code]));
   }
 
   async readPage(from, size, signal) {

@@ -105,9 +105,10 @@ class JobPage {
     this.acked = progress.chunks_acked;
     if (this.isCatchingUp) return;
     this.isCatchingUp = true;
-    const has = () => this.states.count("acked") + this.states.count("deleted") >= this.acked;
+    const taken = ["acked", "deleted"];
+    const has = () => taken.reduce((sum, each) => sum + this.states.count(each), 0) >= this.acked;
     try {
-      while (!has() && !this.signal.aborted) await this.states.walk(has, this.signal);
+      while (!has() && !this.signal.aborted) await this.states.walk(taken, has, this.signal);
     } finally {
       this.isCatchingUp = false;
     }
@@ -120,7 +121,8 @@ class JobPage {
       await pause(PURGE_LOOK_MS, this.signal);
       let before = -1;
       const isStill = () => before === (before = deleted());
-      await this.states.walk(isStill, this.signal).catch(() => {}); // looked at again soon
+      const looking = this.states.walk(["deleted"], isStill, this.signal);
+      await looking.catch(() => {}); // looked at again soon
     }
   }
 

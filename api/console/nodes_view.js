@@ -4,6 +4,7 @@ import { ask, jobPath } from "./service.js";
 import { pause } from "./while_visible.js";
 
 const ASK_MS = 5_000;
+const REST = 20; // times as long as the answer took: it counts all that was read
 const SHOWN_NODES = 200;
 const HEADS = ["Node", "Partitions read", "Share"];
 
@@ -15,7 +16,7 @@ export class NodesView {
     this.seen = 0;
   }
 
-  /** Ask as long as there is more to be seen, no more often than once in ASK_MS. */
+  /** Ask as long as there is more to be seen, with a rest in between. */
   async follow(progress, signal) {
     this.done = progress.partitions_done;
     if (this.isAsking) return;
@@ -23,10 +24,11 @@ export class NodesView {
     try {
       while (this.seen !== this.done && !signal.aborted) {
         const { done } = this;
+        const began = performance.now();
         const answer = await ask(jobPath(this.jobId, "/nodes"), { signal });
         this.draw((await answer.json()).nodes);
         this.seen = done;
-        await pause(ASK_MS, signal);
+        await pause(Math.max(ASK_MS, REST * (performance.now() - began)), signal);
       }
     } finally {
       this.isAsking = false;

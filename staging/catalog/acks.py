@@ -135,5 +135,7 @@ def _count(
         .where(chunks.c.job_id == chunk.job_id, chunks.c.chunk_index == chunk.chunk_index)
         .values(acked_at=now)
     )
-    revise_job(connection, job, chunks_acked=job.chunks_acked + 1)
-    complete_if_acked(connection, job.job_id, now=now)
+    chunks_acked = job.chunks_acked + 1
+    revise_job(connection, job, chunks_acked=chunks_acked)
+    if chunks_acked == job.chunks_published:
+        complete_if_acked(connection, job.job_id, now=now)
